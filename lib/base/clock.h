@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * Time. Deadlines are points of the monotonic clock in milliseconds (int64_t deadline_ms), so that
+ * they can be handed down through calls. Tests set the clock by clock_fake_set.
+ */
+#ifndef GATEPOST_BASE_CLOCK_H
+#define GATEPOST_BASE_CLOCK_H
+
+#include <stdint.h>
+
+#define CLOCK_NEVER INT64_MAX
+
+int64_t clock_mono_ms(void); /* monotonic */
+int64_t clock_real_s(void);  /* seconds since 1970, UTC */
+
+/* clock_left_ms - until the deadline, at least 0, at most INT_MAX: fit for poll(2). */
+int clock_left_ms(int64_t deadline_ms);
+
+/* clock_fake_set - both clocks stand still at these values (tests only); -1, -1 ends it. */
+void clock_fake_set(int64_t mono_ms, int64_t real_s);
+
+#endif

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The chain: links in the order of the configuration, each with its settings, mode, on_error and
+ * time limit. Immutable once made. The only caller of hooks.
+ */
+#ifndef GATEPOST_CHAIN_CHAIN_H
+#define GATEPOST_CHAIN_CHAIN_H
+
+#include "lib/chain/link.h"
+
+struct chain;
+
+/* What every link has, in its group beside its own settings: rows in chain_common_rows. */
+enum link_mode { MODE_ENFORCE, MODE_SHADOW };
+enum link_on_error { ON_ERROR_DEFER, ON_ERROR_PASS };
+
+struct chain_entry {
+	const struct link *link;
+	const void *settings; /* struct of link->settings, or NULL; borrowed */
+	struct conf_where where;
+	enum link_mode mode;
+	enum link_on_error on_error;
+	int64_t timeout_ms;
+};
+
+/* chain_create - runs each link's setup; NULL when an error was added. */
+MUST_CHECK struct chain *chain_create(const struct chain_entry *entries, size_t count,
+    const struct link_env *env, struct conf_errors *errors);
+void chain_destroy(struct chain **c);
+
+/* Per transaction: links' message memory and notes. */
+struct chain_run;
+struct chain_run *chain_run_create(const struct chain *c);
+void chain_run_destroy(struct chain_run **r);
+struct view chain_run_notes(const struct chain_run *r); /* "key=value key=value", for msg.done */
+
+/*
+ * chain_run_stage - run all links that have this hook, in order; true: go on. False: *reply_out
+ * is what the peer hears. run is NULL for connect and helo; recipient for rcpt; message for message.
+ * Each verdict other than NEXT is logged ("link.refuse", "link.fail", "link.shadow").
+ */
+MUST_CHECK bool chain_run_stage(const struct chain *c, struct chain_run *run, enum link_stage stage,
+    const struct facts *facts, const struct recipient *recipient, struct message *message,
+    struct smtp_reply *reply_out);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Socket addresses and networks: parse, print, match. IPv4-mapped IPv6 is always folded to IPv4. */
+#ifndef GATEPOST_NET_ADDRESS_H
+#define GATEPOST_NET_ADDRESS_H
+
+#include "lib/base/err.h"
+#include "lib/base/view.h"
+
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#define ADDRESS_TEXT_MAX 64 /* "[ipv6]:port" with NUL */
+
+/* address_parse - numeric "192.0.2.1:25", "[2001:db8::1]:25", "*:25" (any IPv4). */
+MUST_CHECK bool address_parse(const char *text, struct sockaddr_storage *out, struct err *err);
+
+/* address_split - "host:port", "[v6]:port", "host" into host (room octets) and port. */
+MUST_CHECK bool address_split(const char *text, uint16_t default_port, char *host, size_t room,
+    uint16_t *port_out, struct err *err);
+
+void address_fold(struct sockaddr_storage *addr); /* ::ffff:a.b.c.d becomes a.b.c.d */
+void address_host_text(const struct sockaddr_storage *addr, char out[INET6_ADDRSTRLEN]);
+void address_text(const struct sockaddr_storage *addr, char out[ADDRESS_TEXT_MAX]);
+uint16_t address_port(const struct sockaddr_storage *addr);
+bool address_is_loopback(const struct sockaddr_storage *addr);
+bool address_eq(const struct sockaddr_storage *a, const struct sockaddr_storage *b); /* with port */
+
+struct network {
+	int family;
+	unsigned char octets[16];
+	unsigned prefix; /* bits */
+};
+
+/* network_parse - "192.0.2.0/24", "2001:db8::/32", or a single address. Host bits must be zero. */
+MUST_CHECK bool network_parse(const char *text, struct network *out, struct err *err);
+bool network_has(const struct network *network, const struct sockaddr_storage *addr);
+
+#endif

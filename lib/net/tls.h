@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * TLS contexts as we want them (OpenSSL): TLS 1.2 and 1.3, forward secrecy and AEAD only, no
+ * renegotiation, no compression, no early data, session tickets bound to one listener, released
+ * buffers while idle. RFC 8314, RFC 9325.
+ */
+#ifndef GATEPOST_NET_TLS_H
+#define GATEPOST_NET_TLS_H
+
+#include "lib/base/err.h"
+
+#include <openssl/ssl.h>
+
+struct tls_server_config {
+	const char *certificate; /* PEM file: chain, leaf first */
+	const char *key;	 /* PEM file */
+	int min_version;	 /* TLS1_2_VERSION or TLS1_3_VERSION */
+	const char *listener;	 /* session id context: tickets of one listener fail at another */
+};
+
+/*
+ * tls_server_create - reads the files. Errors: ERR_CONFIG with the file's name and the reason
+ * (missing, not PEM, key does not fit, expired is only a warning, key readable by others).
+ * Ticket keys are derived from one random secret of the process and the listener's name, so that
+ * they survive a reload. ALPN: none is selected; a client that offers only foreign protocols
+ * (ALPACA) is refused.
+ */
+MUST_CHECK SSL_CTX *tls_server_create(const struct tls_server_config *config, struct err *err);
+
+enum tls_verify { TLS_VERIFY_NONE, TLS_VERIFY_PEER };
+
+/* tls_client_create - ca_file NULL: the system's store. */
+MUST_CHECK SSL_CTX *tls_client_create(enum tls_verify verify, const char *ca_file, struct err *err);
+
+/* tls_error_text - drain this thread's OpenSSL error queue into one line. */
+void tls_error_text(char *out, size_t room);
+
+#endif

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * A command line as verb and argument text, and the arguments of MAIL and RCPT parsed to the
+ * grammar (RFC 5321 4.1.2; RFC 1870 SIZE; RFC 6152 BODY; RFC 4954 5 AUTH). Pure: views into the
+ * line. Anything not matched exactly is an error, never a guess.
+ */
+#ifndef GATEPOST_SMTP_COMMAND_H
+#define GATEPOST_SMTP_COMMAND_H
+
+#include "lib/base/view.h"
+
+enum smtp_verb {
+	VERB_HELO,
+	VERB_EHLO,
+	VERB_STARTTLS,
+	VERB_AUTH,
+	VERB_MAIL,
+	VERB_RCPT,
+	VERB_DATA,
+	VERB_RSET,
+	VERB_NOOP,
+	VERB_VRFY,
+	VERB_HELP,
+	VERB_QUIT,
+	VERB_UNKNOWN, /* also for the count of known verbs */
+};
+
+struct smtp_command {
+	enum smtp_verb verb;
+	struct view word; /* the verb as it was written */
+	struct view args; /* behind one SP, without trailing blanks; empty when none */
+};
+
+/* smtp_command_parse - never fails: what is not known is VERB_UNKNOWN. */
+struct smtp_command smtp_command_parse(struct view line);
+
+/* smtp_verb_name - "MAIL"...; "?" for VERB_UNKNOWN. */
+const char *smtp_verb_name(enum smtp_verb verb);
+
+/* smtp_word_is_foreign - an HTTP verb or TLS record: the peer talks another protocol. */
+bool smtp_line_is_foreign(struct view line);
+
+/* An address in SMTP: local part as it was written (quoted if it was), domain as it was written. */
+struct smtp_path {
+	bool is_null;	    /* <>: the null reverse-path */
+	struct view local;  /* dot-string or quoted-string, checked */
+	struct view domain; /* domain or address literal with [], checked; empty for <postmaster> */
+};
+
+enum smtp_body { SMTP_BODY_UNSET, SMTP_BODY_7BIT, SMTP_BODY_8BITMIME };
+
+struct smtp_mail {
+	struct smtp_path path;
+	bool has_size;
+	uint64_t size; /* octets, RFC 1870 */
+	enum smtp_body body;
+	bool has_auth; /* AUTH= was given and is well-formed; we treat it as <> */
+};
+
+enum smtp_syntax {
+	SMTP_SYNTAX_OK,
+	SMTP_SYNTAX_KEYWORD,	   /* not "FROM:" / "TO:" */
+	SMTP_SYNTAX_PATH,	   /* not a path in angle brackets */
+	SMTP_SYNTAX_LONG,	   /* local part over 64, domain over 255, path over 256 octets */
+	SMTP_SYNTAX_UTF8,	   /* an octet over 0x7f (needs SMTPUTF8) */
+	SMTP_SYNTAX_NULL,	   /* <> where a forward-path is needed */
+	SMTP_SYNTAX_PARAM,	   /* a parameter that is malformed or given twice */
+	SMTP_SYNTAX_PARAM_UNKNOWN, /* 555 */
+};
+
+/*
+ * smtp_mail_parse / smtp_rcpt_parse - args as in struct smtp_command. Blanks between "FROM:" and
+ * "<" are accepted (common clients do that); a source route is accepted and dropped (RFC 5321 C).
+ * Values outside what was announced are errors: nothing is silently ignored.
+ */
+MUST_CHECK enum smtp_syntax smtp_mail_parse(struct view args, struct smtp_mail *out);
+MUST_CHECK enum smtp_syntax smtp_rcpt_parse(struct view args, struct smtp_path *out);
+
+/* smtp_path_parse - the path alone, "<...>", for other users (tests, tools). */
+MUST_CHECK enum smtp_syntax smtp_path_parse(struct view text, struct smtp_path *out);
+
+/*
+ * smtp_helo_is_valid - the argument of HELO or EHLO: a domain or an address literal
+ * (RFC 5321 4.1.1.1); underscores are let through, since much of the world sends them.
+ */
+bool smtp_helo_is_valid(struct view args);
+
+/* smtp_path_write - "local@domain" without brackets, "" for <>; room from SMTP_PATH_MAX. */
+#define SMTP_PATH_MAX 322
+struct buf;
+void smtp_path_write(const struct smtp_path *path, char out[SMTP_PATH_MAX]);
+
+#endif
