@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The configuration file as structs. config_tables.c holds the rows that fill them (and with that
+ * the manual); config.c loads and checks what no single row can check; snapshot.c makes of it
+ * what serves. Values live in the configuration's arena.
+ */
+#ifndef GATEPOST_PROXY_CONFIG_H
+#define GATEPOST_PROXY_CONFIG_H
+
+#include "lib/base/conf.h"
+#include "lib/chain/chain.h"
+#include "lib/mail/facts.h"
+
+enum listener_tls { LISTENER_TLS_NONE, LISTENER_TLS_STARTTLS, LISTENER_TLS_IMPLICIT };
+enum upstream_type { UPSTREAM_SMTP, UPSTREAM_MAILDIR };
+enum upstream_tls { UPSTREAM_TLS_NONE, UPSTREAM_TLS_OPPORTUNISTIC, UPSTREAM_TLS_REQUIRED };
+enum backend_type { BACKEND_PASSWD, BACKEND_UPSTREAM };
+
+struct config_tls {
+	const char *certificate, *key; /* PEM files */
+	int min_version;	       /* TLS1_2_VERSION, TLS1_3_VERSION */
+};
+
+struct config_listener {
+	struct conf_where where;
+	const char *listen; /* "[::]:587" */
+	int role;	    /* enum gate_role */
+	int tls;	    /* enum listener_tls */
+	bool insecure;	    /* allows tls = none away from loopback */
+};
+
+struct config_backend {
+	struct conf_where where;
+	int type;	      /* enum backend_type */
+	const char *file;     /* passwd: users file */
+	const char *server;   /* upstream: host:port, always verified TLS */
+	int tls;	      /* upstream: implicit or starttls (enum listener_tls) */
+	const char *tls_name; /* upstream: name in the certificate; default: the host */
+	const char *ca_file;  /* upstream: default the system's */
+	const char *patterns; /* upstream: file "login:patterns"; NULL: the login itself */
+	int64_t timeout_ms;
+};
+
+struct config_auth {
+	struct conf_list backends; /* struct config_backend */
+	int64_t cache_ms;	   /* life of a proven credential; 0: no cache */
+	int64_t cache_entries;
+};
+
+struct config_dkim_key {
+	struct conf_where where;
+	const char *selector;
+	const char *key; /* PEM file */
+};
+
+struct config_domain {
+	struct conf_where where;
+	const char *name;
+	struct conf_list dkim; /* struct config_dkim_key */
+};
+
+struct config_upstream {
+	struct conf_where where;
+	const char *name;
+	int type;		      /* enum upstream_type */
+	struct conf_strings servers;  /* smtp: host:port, in order of preference */
+	int tls;		      /* enum upstream_tls */
+	const char *tls_name;	      /* name in the certificate; default: each server's host */
+	const char *ca_file;
+	const char *login, *password; /* smtp AUTH; password is CONF_SECRET */
+	const char *password_file;    /* first line; instead of password */
+	const char *helo;	      /* default: hostname */
+	const char *maildir;	      /* maildir: the folder */
+	int64_t connect_timeout_ms;   /* for each server */
+	int64_t command_timeout_ms;   /* for each reply but the final one */
+	int64_t final_timeout_ms;     /* for the reply to the final dot */
+	int64_t idle_ms;	      /* a warm connection is closed after */
+	int64_t max_idle;	      /* warm connections kept */
+	int64_t max_connections;      /* in all; 0: no limit */
+};
+
+struct config_service { /* "submission", "inbound" */
+	struct conf_where where;
+	const char *upstream;
+	struct conf_strings chain;
+	bool received_client; /* our Received field names the client's address */
+};
+
+struct config_limits {
+	int64_t message_octets, memory_octets, header_octets;
+	int64_t recipients;
+	int64_t connections;   /* in all */
+	int64_t workers;       /* threads at most */
+	int64_t errors;	       /* refused commands before 421 */
+	int64_t commands;      /* commands of a session without a message before 421 */
+	int64_t auth_failures; /* per connection before 421 */
+	int64_t greeting_ms, command_ms, data_ms, session_ms;
+};
+
+struct config_log {
+	int level, format, target;
+};
+
+struct config {
+	const char *hostname, *state_dir, *user, *group;
+	struct config_tls tls;
+	struct conf_list listeners; /* struct config_listener */
+	struct config_auth auth;
+	struct conf_list domains;   /* struct config_domain */
+	struct conf_list upstreams; /* struct config_upstream */
+	struct config_service submission, inbound;
+	struct config_limits limits;
+	struct config_log log;
+	int64_t drain_ms; /* SIGTERM: running transactions may finish within */
+};
+
+extern const struct conf_table config_table; /* the root */
+
+/*
+ * A loaded file: the config and the chain entries of both services (links found, settings filled,
+ * nothing set up yet).
+ */
+struct loaded_config {
+	struct arena arena;
+	struct config config;
+	struct chain_entry *submission_chain, *inbound_chain;
+	size_t submission_count, inbound_count;
+};
+
+/*
+ * config_load - read and check a file; NULL when an error was added. Checks that need no other
+ * file: names that must exist (upstream of a service, links of a chain), tls = none off loopback,
+ * keys that do not belong to a type, AUTH without TLS, duplicates, numeric listen addresses.
+ */
+MUST_CHECK struct loaded_config *config_load(const char *file, struct conf_errors *errors);
+void config_destroy(struct loaded_config **c);
+
+/* All links that are built in, in the order of the manual (proxy/links.c). */
+extern const struct link *const builtin_links[];
+extern const size_t builtin_link_count;
+const struct link *link_find(const char *name);
+
+#endif
