@@ -14,6 +14,14 @@ struct chain;
 enum link_mode { MODE_ENFORCE, MODE_SHADOW };
 enum link_on_error { ON_ERROR_DEFER, ON_ERROR_PASS };
 
+struct chain_common {
+	int mode;     /* enum link_mode */
+	int on_error; /* enum link_on_error */
+	int64_t timeout_ms;
+};
+
+extern const struct conf_row chain_common_rows[]; /* for struct chain_common at offset 0 */
+
 struct chain_entry {
 	const struct link *link;
 	const void *settings; /* struct of link->settings, or NULL; borrowed */
@@ -37,7 +45,14 @@ struct view chain_run_notes(const struct chain_run *r); /* "key=value key=value"
 /*
  * chain_run_stage - run all links that have this hook, in order; true: go on. False: *reply_out
  * is what the peer hears. run is NULL for connect and helo; recipient for rcpt; message for message.
- * Each verdict other than NEXT is logged ("link.refuse", "link.fail", "link.shadow").
+ * Each verdict other than NEXT is logged ("link.refuse", "link.fail", "link.shadow"), and each
+ * commit of edits ("link.edit").
+ *
+ * Only a refusal (or a failure under on_error = "defer") ends the stage; nothing that one link
+ * does keeps a later one from running otherwise. Edits are committed link by link, after NEXT
+ * within the time limit. A hook that overran its limit has failed, whatever it found to pass; a
+ * refusal counts however late. A failure is 451 4.3.0 (421 4.3.0 at connect, where RFC 5321 knows
+ * no 451).
  */
 MUST_CHECK bool chain_run_stage(const struct chain *c, struct chain_run *run, enum link_stage stage,
     const struct facts *facts, const struct recipient *recipient, struct message *message,

@@ -66,7 +66,7 @@ const struct facts *link_facts(const struct link_call *call);
 const void *link_settings(const struct link_call *call);
 void *link_state(const struct link_call *call);
 void *link_memory(const struct link_call *call);
-struct arena *link_arena(const struct link_call *call); /* lives as long as this call */
+struct arena *link_arena(struct link_call *call); /* lives as long as this call */
 const struct message *link_message(const struct link_call *call);     /* message stage */
 const struct recipient *link_recipient(const struct link_call *call); /* rcpt stage */
 int64_t link_deadline_ms(const struct link_call *call); /* kept by the chain; hand it to what blocks */

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* What a hook can do with its call: see lib/chain/link.h. */
+#include "lib/chain/link.h"
+
+#include "lib/chain/link_call.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+const struct facts *
+link_facts(const struct link_call *call)
+{
+	return call->facts;
+}
+
+const void *
+link_settings(const struct link_call *call)
+{
+	return call->settings;
+}
+
+void *
+link_state(const struct link_call *call)
+{
+	return call->state;
+}
+
+void *
+link_memory(const struct link_call *call)
+{
+	return call->memory;
+}
+
+struct arena *
+link_arena(struct link_call *call)
+{
+	return &call->arena;
+}
+
+const struct message *
+link_message(const struct link_call *call)
+{
+	return call->message;
+}
+
+const struct recipient *
+link_recipient(const struct link_call *call)
+{
+	return call->recipient;
+}
+
+int64_t
+link_deadline_ms(const struct link_call *call)
+{
+	return call->deadline_ms;
+}
+
+enum link_answer
+link_refuse(struct link_call *call, int code, const char *enhanced, const char *fmt, ...)
+{
+	char text[SMTP_REPLY_TEXT_MAX];
+	va_list ap;
+
+	if (code < 400 || code > 599)
+		BUG("link %s refuses with code %d", call->link->name, code);
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	smtp_reply_set(&call->reply, code, enhanced, "%s", text);
+	return LINK_REFUSE;
+}
+
+enum link_answer
+link_fail(struct link_call *call, const char *fmt, ...)
+{
+	char text[sizeof(call->failure.text)];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	err_set(&call->failure, ERR_TEMP, "%s", text);
+	return LINK_FAIL;
+}
+
+struct edits *
+link_edits(struct link_call *call)
+{
+	if (call->link->kind != LINK_FILTER)
+		BUG("policy %s asks for edits", call->link->name);
+	if (call->stage != STAGE_MESSAGE)
+		BUG("filter %s asks for edits before there is a message", call->link->name);
+	if (call->edits == NULL)
+		call->edits = edits_create();
+	return call->edits;
+}
+
+void
+link_note(struct link_call *call, const char *key, const char *fmt, ...)
+{
+	char text[LINK_NOTES_MAX];
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	/* Notes are for the eye: what is over the cap is left out, whole. */
+	if (!buf_printf(&call->notes, "%s%s=%s", call->notes.len > 0 ? " " : "", key, text))
+		return;
+}

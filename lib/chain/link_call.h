@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * One call of one hook, as the chain and the accessors of link.h see it. Private to lib/chain:
+ * links know struct link_call by name only, so that the plugin interface does not fix its
+ * layout.
+ */
+#ifndef GATEPOST_CHAIN_LINK_CALL_H
+#define GATEPOST_CHAIN_LINK_CALL_H
+
+#include "lib/chain/link.h"
+
+#include "lib/base/buf.h"
+
+#define LINK_NOTES_MAX 400 /* octets of notes of one transaction: a log value holds 512 */
+
+struct link_call {
+	const struct link *link;
+	enum link_stage stage;
+	const struct facts *facts;
+	const void *settings;		   /* borrowed */
+	void *state;			   /* the link's own, made by setup */
+	void *memory;			   /* of the transaction; NULL at connect and helo */
+	const struct recipient *recipient; /* rcpt stage, else NULL */
+	const struct message *message;	   /* message stage, else NULL */
+	int64_t deadline_ms;
+	struct arena arena;  /* ends with the call */
+	struct edits *edits; /* owned; NULL until the link asks for them */
+	struct buf notes;    /* become the transaction's when the link answers NEXT or REFUSE */
+	struct smtp_reply reply; /* of link_refuse */
+	struct err failure;	 /* of link_fail */
+};
+
+#endif
