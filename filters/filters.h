@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The links of this folder: they look at the message, and may change it. */
+#ifndef GATEPOST_FILTERS_FILTERS_H
+#define GATEPOST_FILTERS_FILTERS_H
+
+#include "lib/chain/link.h"
+
+extern const struct link link_dkim_sign;
+extern const struct link link_fix_headers;
+extern const struct link link_hop_limit;
+
+#endif
