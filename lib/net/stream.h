@@ -15,11 +15,14 @@ struct stream;
 /*
  * stream_connect - to host (name or numeric) and port; all its addresses are tried in order within
  * the deadline. Names are looked up by getaddrinfo in a thread of its own, so that a hanging
- * resolver costs no more than the deadline. bind_ip may be NULL.
+ * resolver costs no more than the deadline (lib/net/lookup.h).
  * Errors: ERR_IO, ERR_TIMEOUT, ERR_TEMP (name has no address now).
  */
 MUST_CHECK struct stream *stream_connect(const char *host, uint16_t port, int64_t deadline_ms,
     struct err *err);
+
+/* stream_from_fd - over a connected socket, which becomes the stream's; peer is a name for it. */
+MUST_CHECK struct stream *stream_from_fd(int fd, const char *peer);
 
 void stream_close(struct stream **s); /* close_notify is sent if TLS is on and it is healthy */
 void stream_abort(struct stream **s); /* at once, without close_notify: a message must not look whole */

@@ -22,8 +22,8 @@ struct tls_server_config {
  * tls_server_create - reads the files. Errors: ERR_CONFIG with the file's name and the reason
  * (missing, not PEM, key does not fit, expired is only a warning, key readable by others).
  * Ticket keys are derived from one random secret of the process and the listener's name, so that
- * they survive a reload. ALPN: none is selected; a client that offers only foreign protocols
- * (ALPACA) is refused.
+ * they survive a reload, and change twice a day. ALPN: a client that offers "smtp" (or "esmtp")
+ * gets it, one that offers only foreign protocols (ALPACA) is refused, most offer none.
  */
 MUST_CHECK SSL_CTX *tls_server_create(const struct tls_server_config *config, struct err *err);
 
