@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The configuration file as structs. config_tables.c holds the rows that fill them (and with that
- * the manual); config.c loads and checks what no single row can check; snapshot.c makes of it
- * what serves. Values live in the configuration's arena.
+ * The configuration file as structs. config_tables.c holds the rows that fill them (and with
+ * that the manual); config.c loads and checks what no single row can check; snapshot.c makes of
+ * it what serves. Values live in the configuration's arena.
  */
 #ifndef GATEPOST_PROXY_CONFIG_H
 #define GATEPOST_PROXY_CONFIG_H
@@ -62,10 +62,10 @@ struct config_domain {
 struct config_upstream {
 	struct conf_where where;
 	const char *name;
-	int type;		      /* enum upstream_type */
-	struct conf_strings servers;  /* smtp: host:port, in order of preference */
-	int tls;		      /* enum upstream_tls */
-	const char *tls_name;	      /* name in the certificate; default: each server's host */
+	int type;		     /* enum upstream_type */
+	struct conf_strings servers; /* smtp: host:port, in order of preference */
+	int tls;		     /* enum upstream_tls */
+	const char *tls_name;	     /* name in the certificate; default: each server's host */
 	const char *ca_file;
 	const char *login, *password; /* smtp AUTH; password is CONF_SECRET */
 	const char *password_file;    /* first line; instead of password */
@@ -117,27 +117,30 @@ struct config {
 extern const struct conf_table config_table; /* the root */
 
 /*
- * A loaded file: the config and the chain entries of both services (links found, settings filled,
- * nothing set up yet).
+ * A loaded file: the config and the chain entries of both services (links found, settings
+ * filled, nothing set up yet).
  */
 struct loaded_config {
 	struct arena arena;
 	struct config config;
+	const char *file; /* as given to config_load */
 	struct chain_entry *submission_chain, *inbound_chain;
 	size_t submission_count, inbound_count;
 };
 
 /*
  * config_load - read and check a file; NULL when an error was added. Checks that need no other
- * file: names that must exist (upstream of a service, links of a chain), tls = none off loopback,
- * keys that do not belong to a type, AUTH without TLS, duplicates, numeric listen addresses.
+ * file: names that must exist (upstream of a service, links of a chain), tls = none off
+ * loopback, keys that do not belong to a type, AUTH without TLS, duplicates, numeric listen
+ * addresses.
  */
 MUST_CHECK struct loaded_config *config_load(const char *file, struct conf_errors *errors);
 void config_destroy(struct loaded_config **c);
 
-/* All links that are built in, in the order of the manual (proxy/links.c). */
-extern const struct link *const builtin_links[];
-extern const size_t builtin_link_count;
-const struct link *link_find(const char *name);
+/*
+ * config_warn - what is allowed but hardly meant (nobody can log in, a domain signs nothing):
+ * as errors are written, for check-config and the log.
+ */
+void config_warn(const struct loaded_config *c, struct conf_errors *warnings);
 
 #endif

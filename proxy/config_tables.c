@@ -1,0 +1,466 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The rows of the configuration file: every key but the links' own (those stand in each link's
+ * file). From here come parsing, defaults, error texts and docs/CONFIG.md. A new key is a
+ * member in config.h, a row here, and a line in proxy.conf.example.
+ */
+#include "proxy/config.h"
+
+#include "lib/base/log.h"
+
+#include <openssl/ssl.h>
+#include <stddef.h>
+
+#define MINUTE (60LL * 1000)
+#define HOUR   (60 * MINUTE)
+#define DAY    (24 * HOUR)
+#define KIB    1024LL
+#define MIB    (1024 * KIB)
+#define GIB    (1024 * MIB)
+
+#define NAMED(key_, type_, struct_, member_) \
+	.key = (key_), .type = (type_), .offset = offsetof(struct struct_, member_)
+
+static const struct conf_choice tls_version_choices[] = {
+	{ "1.2", TLS1_2_VERSION },
+	{ "1.3", TLS1_3_VERSION },
+	{ NULL, 0 },
+};
+
+static const struct conf_choice role_choices[] = {
+	{ "submission", ROLE_SUBMISSION },
+	{ "inbound", ROLE_INBOUND },
+	{ NULL, 0 },
+};
+
+static const struct conf_choice listener_tls_choices[] = {
+	{ "none", LISTENER_TLS_NONE },
+	{ "starttls", LISTENER_TLS_STARTTLS },
+	{ "implicit", LISTENER_TLS_IMPLICIT },
+	{ NULL, 0 },
+};
+
+static const struct conf_choice backend_type_choices[] = {
+	{ "passwd", BACKEND_PASSWD },
+	{ "upstream", BACKEND_UPSTREAM },
+	{ NULL, 0 },
+};
+
+static const struct conf_choice backend_tls_choices[] = {
+	{ "starttls", LISTENER_TLS_STARTTLS },
+	{ "implicit", LISTENER_TLS_IMPLICIT },
+	{ NULL, 0 },
+};
+
+static const struct conf_choice upstream_type_choices[] = {
+	{ "smtp", UPSTREAM_SMTP },
+	{ "maildir", UPSTREAM_MAILDIR },
+	{ NULL, 0 },
+};
+
+static const struct conf_choice upstream_tls_choices[] = {
+	{ "none", UPSTREAM_TLS_NONE },
+	{ "opportunistic", UPSTREAM_TLS_OPPORTUNISTIC },
+	{ "required", UPSTREAM_TLS_REQUIRED },
+	{ NULL, 0 },
+};
+
+static const struct conf_choice log_level_choices[] = {
+	{ "debug", LEVEL_DEBUG },
+	{ "info", LEVEL_INFO },
+	{ "warning", LEVEL_WARNING },
+	{ "error", LEVEL_ERROR },
+	{ NULL, 0 },
+};
+
+static const struct conf_choice log_format_choices[] = {
+	{ "text", LOG_FORMAT_TEXT },
+	{ "json", LOG_FORMAT_JSON },
+	{ NULL, 0 },
+};
+
+static const struct conf_choice log_target_choices[] = {
+	{ "stderr", LOG_TARGET_STDERR },
+	{ "syslog", LOG_TARGET_SYSLOG },
+	{ NULL, 0 },
+};
+
+static const struct conf_row tls_rows[] = {
+	{ NAMED("certificate", CONF_PATH, config_tls, certificate),
+	    .help =
+		"PEM file with the certificate chain, the server's own first; read again at "
+		"reload." },
+	{ NAMED("key", CONF_PATH, config_tls, key),
+	    .help =
+		"PEM file with the private key of that certificate; nobody else may be able to "
+		"read it." },
+	{ NAMED("min_version", CONF_ENUM, config_tls, min_version), .fallback = "1.2",
+	    .choices = tls_version_choices,
+	    .help = "The oldest TLS version that a client may use." },
+	{ .key = NULL },
+};
+
+static const struct conf_table tls_table = {
+	.name = "tls",
+	.help =
+	    "The certificate that clients see. Needed by every listener with tls other than "
+	    "\"none\".",
+	.size = sizeof(struct config_tls),
+	.rows = tls_rows,
+	.where_offset = SIZE_MAX,
+};
+
+static const struct conf_row listener_rows[] = {
+	{ NAMED("listen", CONF_STRING, config_listener, listen), .required = true,
+	    .help = "Numeric address and port: \"192.0.2.1:587\", \"[::]:587\" (every address, "
+		    "IPv4 "
+		    "too), \"*:587\" (every IPv4 address)." },
+	{ NAMED("role", CONF_ENUM, config_listener, role), .required = true,
+	    .choices = role_choices,
+	    .help =
+		"\"submission\" serves your users, who must authenticate; \"inbound\" serves "
+		"other mail servers." },
+	{ NAMED("tls", CONF_ENUM, config_listener, tls), .fallback = "starttls",
+	    .choices = listener_tls_choices,
+	    .help = "\"starttls\" (ports 587 and 25), \"implicit\" (port 465), or \"none\" "
+		    "(loopback "
+		    "addresses only, unless insecure is set)." },
+	{ NAMED("insecure", CONF_BOOL, config_listener, insecure), .fallback = "false",
+	    .help = "Allows tls = \"none\" on an address that is not loopback." },
+	{ .key = NULL },
+};
+
+static const struct conf_table listener_table = {
+	.name = "listeners",
+	.help = "Where clients connect: one group for each address and port.",
+	.size = sizeof(struct config_listener),
+	.rows = listener_rows,
+	.where_offset = offsetof(struct config_listener, where),
+};
+
+static const struct conf_row backend_rows[] = {
+	{ NAMED("type", CONF_ENUM, config_backend, type), .required = true,
+	    .choices = backend_type_choices,
+	    .help =
+		"\"passwd\" is a users file; \"upstream\" proves a password by logging in at "
+		"another mail server." },
+	{ NAMED("file", CONF_PATH, config_backend, file),
+	    .help =
+		"passwd: the users file, a line login:hash:patterns each, written by gatepost "
+		"passwd; read again when it changes." },
+	{ NAMED("server", CONF_STRING, config_backend, server),
+	    .help =
+		"upstream: the server, \"host:port\"; its certificate is always verified." },
+	{ NAMED("tls", CONF_ENUM, config_backend, tls), .fallback = "starttls",
+	    .choices = backend_tls_choices,
+	    .help =
+		"upstream: how TLS begins there: \"starttls\" (port 587) or \"implicit\" (port "
+		"465)." },
+	{ NAMED("tls_name", CONF_STRING, config_backend, tls_name),
+	    .help =
+		"upstream: the name that its certificate must carry; without it, the host of "
+		"server." },
+	{ NAMED("ca_file", CONF_PATH, config_backend, ca_file),
+	    .help = "upstream: PEM file of the authorities to trust there; without it, the "
+		    "system's." },
+	{ NAMED("patterns", CONF_PATH, config_backend, patterns),
+	    .help = "upstream: a file with a line login:patterns each; without it, a login "
+		    "sends as "
+		    "itself." },
+	{ NAMED("timeout", CONF_DURATION, config_backend, timeout_ms), .fallback = "20s",
+	    .min = 100, .max = 5 * MINUTE,
+	    .help =
+		"How long the backend may take to answer; then the client hears 454 4.7.0." },
+	{ .key = NULL },
+};
+
+static const struct conf_table backend_table = {
+	.name = "backends",
+	.help =
+	    "Asked in this order until one accepts. One that is down never makes a password "
+	    "wrong: the client is asked to try again later.",
+	.size = sizeof(struct config_backend),
+	.rows = backend_rows,
+	.where_offset = offsetof(struct config_backend, where),
+};
+
+static const struct conf_row auth_rows[] = {
+	{ NAMED("backends", CONF_LIST, config_auth, backends), .table = &backend_table,
+	    .help = "Who knows the logins and their passwords." },
+	{ NAMED("cache", CONF_DURATION, config_auth, cache_ms), .fallback = "5m", .min = 0,
+	    .max = DAY,
+	    .help =
+		"How long a proven password is remembered (as a keyed hash, in memory); \"0s\" "
+		"turns that off." },
+	{ NAMED("cache_entries", CONF_INT, config_auth, cache_entries), .fallback = "10000",
+	    .min = 1, .max = 10000000, .help = "How many of them are remembered at most." },
+	{ .key = NULL },
+};
+
+static const struct conf_table auth_table = {
+	.name = "auth",
+	.help = "Who may log in. Needed by submission listeners.",
+	.size = sizeof(struct config_auth),
+	.rows = auth_rows,
+	.where_offset = SIZE_MAX,
+};
+
+static const struct conf_row dkim_key_rows[] = {
+	{ NAMED("selector", CONF_STRING, config_dkim_key, selector), .required = true,
+	    .help = "The name under which the public key stands in DNS: "
+		    "SELECTOR._domainkey.DOMAIN." },
+	{ NAMED("key", CONF_PATH, config_dkim_key, key), .required = true,
+	    .help = "PEM file with the private key (RSA or Ed25519), as gatepost keygen makes "
+		    "it." },
+	{ .key = NULL },
+};
+
+static const struct conf_table dkim_key_table = {
+	.name = "dkim",
+	.help = "One signature is made with each of these keys; an RSA key with an Ed25519 key "
+		"beside it is a good choice.",
+	.size = sizeof(struct config_dkim_key),
+	.rows = dkim_key_rows,
+	.where_offset = offsetof(struct config_dkim_key, where),
+};
+
+static const struct conf_row domain_rows[] = {
+	{ NAMED("name", CONF_STRING, config_domain, name), .required = true,
+	    .help = "The domain, as it stands behind the @ in From." },
+	{ NAMED("dkim", CONF_LIST, config_domain, dkim), .table = &dkim_key_table,
+	    .help = "The keys that sign its mail." },
+	{ .key = NULL },
+};
+
+static const struct conf_table domain_table = {
+	.name = "domains",
+	.help = "Your own domains.",
+	.size = sizeof(struct config_domain),
+	.rows = domain_rows,
+	.where_offset = offsetof(struct config_domain, where),
+};
+
+static const struct conf_row upstream_rows[] = {
+	{ NAMED("name", CONF_STRING, config_upstream, name), .required = true,
+	    .help = "What the services call it." },
+	{ NAMED("type", CONF_ENUM, config_upstream, type), .fallback = "smtp",
+	    .choices = upstream_type_choices,
+	    .help = "\"smtp\" is a mail server; \"maildir\" writes each message into a folder, "
+		    "for a "
+		    "first try." },
+	{ NAMED("servers", CONF_STRINGS, config_upstream, servers),
+	    .help =
+		"smtp: \"host:port\" each, in order of preference; the next one is tried when "
+		"one is down." },
+	{ NAMED("tls", CONF_ENUM, config_upstream, tls), .fallback = "opportunistic",
+	    .choices = upstream_tls_choices,
+	    .help =
+		"smtp: \"none\"; \"opportunistic\" (STARTTLS where it is offered, nothing "
+		"verified); \"required\" (STARTTLS and a verified certificate, or no mail)." },
+	{ NAMED("tls_name", CONF_STRING, config_upstream, tls_name),
+	    .help =
+		"smtp: the name that the certificates must carry; without it, each server's "
+		"host." },
+	{ NAMED("ca_file", CONF_PATH, config_upstream, ca_file),
+	    .help = "smtp: PEM file of the authorities to trust; without it, the system's." },
+	{ NAMED("login", CONF_STRING, config_upstream, login),
+	    .help = "smtp: the gate logs in there with this login." },
+	{ NAMED("password", CONF_SECRET, config_upstream, password),
+	    .help = "smtp: and this password; password_file keeps it out of this file." },
+	{ NAMED("password_file", CONF_PATH, config_upstream, password_file),
+	    .help = "smtp: a file whose first line is the password." },
+	{ NAMED("helo", CONF_STRING, config_upstream, helo),
+	    .help = "smtp: the name that the gate gives in EHLO; without it, hostname." },
+	{ NAMED("maildir", CONF_PATH, config_upstream, maildir),
+	    .help = "maildir: the folder; tmp, new and cur are made in it." },
+	{ NAMED("connect_timeout", CONF_DURATION, config_upstream, connect_timeout_ms),
+	    .fallback = "10s", .min = 100, .max = 2 * MINUTE,
+	    .help =
+		"How long connecting to one server may take, its greeting, EHLO, TLS and login "
+		"included." },
+	{ NAMED("command_timeout", CONF_DURATION, config_upstream, command_timeout_ms),
+	    .fallback = "1m", .min = 100, .max = 5 * MINUTE,
+	    .help = "How long a server may take for each reply but the final one; keep it "
+		    "under the "
+		    "five minutes that clients wait." },
+	{ NAMED("final_timeout", CONF_DURATION, config_upstream, final_timeout_ms),
+	    .fallback = "5m", .min = 100, .max = 10 * MINUTE,
+	    .help =
+		"How long a server may take to accept the whole message; keep it under the ten "
+		"minutes that clients wait." },
+	{ NAMED("idle", CONF_DURATION, config_upstream, idle_ms), .fallback = "30s", .min = 0,
+	    .max = HOUR,
+	    .help = "How long an unused connection is kept warm; stay below what the server "
+		    "allows." },
+	{ NAMED("max_idle", CONF_INT, config_upstream, max_idle), .fallback = "20", .min = 0,
+	    .max = 10000,
+	    .help = "How many unused connections are kept warm at most; 0 keeps none." },
+	{ NAMED("max_connections", CONF_INT, config_upstream, max_connections), .fallback = "0",
+	    .min = 0, .max = 100000,
+	    .help = "How many connections to this upstream there are at most; 0 sets no limit "
+		    "(there "
+		    "are never more busy ones than limits.workers)." },
+	{ .key = NULL },
+};
+
+static const struct conf_table upstream_table = {
+	.name = "upstreams",
+	.help = "Where mail goes.",
+	.size = sizeof(struct config_upstream),
+	.rows = upstream_rows,
+	.where_offset = offsetof(struct config_upstream, where),
+};
+
+static const struct conf_row service_rows[] = {
+	{ NAMED("upstream", CONF_STRING, config_service, upstream),
+	    .help = "The name of the upstream that gets the mail." },
+	{ NAMED("chain", CONF_STRINGS, config_service, chain),
+	    .help = "The links that a message passes, in this order; none can be skipped." },
+	{ NAMED("received_client", CONF_BOOL, config_service, received_client),
+	    .fallback = "true",
+	    .help =
+		"Whether the Received field names the client's address and EHLO name; false "
+		"keeps people's home addresses out of their mail." },
+	{ .key = NULL },
+};
+
+static const struct conf_table submission_table = {
+	.name = "submission",
+	.help = "What happens to mail of your own users. Needed when a listener has this role.",
+	.size = sizeof(struct config_service),
+	.rows = service_rows,
+	.where_offset = offsetof(struct config_service, where),
+};
+
+static const struct conf_table inbound_table = {
+	.name = "inbound",
+	.help =
+	    "What happens to mail from other servers. Needed when a listener has this role.",
+	.size = sizeof(struct config_service),
+	.rows = service_rows,
+	.where_offset = offsetof(struct config_service, where),
+};
+
+static const struct conf_row limits_rows[] = {
+	{ NAMED("message", CONF_SIZE, config_limits, message_octets), .fallback = "50M",
+	    .min = 64 * KIB, .max = 4 * GIB,
+	    .help = "The largest message; announced by SIZE." },
+	{ NAMED("memory", CONF_SIZE, config_limits, memory_octets), .fallback = "256K",
+	    .min = 4 * KIB, .max = GIB,
+	    .help =
+		"What of a message is held in memory; a larger one goes to an unlinked file in "
+		"state_dir while it is here." },
+	{ NAMED("header", CONF_SIZE, config_limits, header_octets), .fallback = "512K",
+	    .min = 4 * KIB, .max = 512 * KIB, .help = "The largest header block." },
+	{ NAMED("recipients", CONF_INT, config_limits, recipients), .fallback = "1000",
+	    .min = 100, .max = 100000,
+	    .help =
+		"Recipients of one message at most (452 4.5.3); the link recipient_limit sets "
+		"lower ones." },
+	{ NAMED("connections", CONF_INT, config_limits, connections), .fallback = "10000",
+	    .min = 1, .max = 1000000,
+	    .help = "Client connections at a time; further ones hear 421 4.3.2." },
+	{ NAMED("workers", CONF_INT, config_limits, workers), .fallback = "256", .min = 1,
+	    .max = 10000,
+	    .help = "Threads at most; each carries one transaction that is not waiting for its "
+		    "client." },
+	{ NAMED("errors", CONF_INT, config_limits, errors), .fallback = "20", .min = 1,
+	    .max = 100000, .help = "Refused commands before a client is sent away with 421." },
+	{ NAMED("commands", CONF_INT, config_limits, commands), .fallback = "2000", .min = 10,
+	    .max = 1000000,
+	    .help = "Commands without a message before a client is sent away with 421; must be "
+		    "over "
+		    "recipients." },
+	{ NAMED("auth_failures", CONF_INT, config_limits, auth_failures), .fallback = "3",
+	    .min = 1, .max = 1000,
+	    .help = "Failed logins on one connection before it is closed with 421." },
+	{ NAMED("greeting", CONF_DURATION, config_limits, greeting_ms), .fallback = "1m",
+	    .min = 1000, .max = HOUR,
+	    .help = "How long a client may take for a TLS handshake, and until its EHLO." },
+	{ NAMED("command", CONF_DURATION, config_limits, command_ms), .fallback = "5m",
+	    .min = 1000, .max = HOUR,
+	    .help = "How long a client may take for each command (RFC 5321 asks for five "
+		    "minutes)." },
+	{ NAMED("data", CONF_DURATION, config_limits, data_ms), .fallback = "3m", .min = 1000,
+	    .max = HOUR, .help = "How long a client may pause within a message." },
+	{ NAMED("session", CONF_DURATION, config_limits, session_ms), .fallback = "1h",
+	    .min = 1000, .max = 7 * DAY,
+	    .help = "How long a connection lives; a transaction that runs is finished first." },
+	{ .key = NULL },
+};
+
+static const struct conf_table limits_table = {
+	.name = "limits",
+	.help =
+	    "What a client may use up. Reaching a limit is an ordinary reply, never a crash.",
+	.size = sizeof(struct config_limits),
+	.rows = limits_rows,
+	.where_offset = SIZE_MAX,
+};
+
+static const struct conf_row log_rows[] = {
+	{ NAMED("level", CONF_ENUM, config_log, level), .fallback = "info",
+	    .choices = log_level_choices, .help = "Events below this level are left out." },
+	{ NAMED("format", CONF_ENUM, config_log, format), .fallback = "text",
+	    .choices = log_format_choices,
+	    .help = "\"text\" is key=value; \"json\" is an object a line." },
+	{ NAMED("target", CONF_ENUM, config_log, target), .fallback = "stderr",
+	    .choices = log_target_choices,
+	    .help = "\"stderr\" (systemd's journal takes it from there) or \"syslog\" "
+		    "(facility mail)." },
+	{ .key = NULL },
+};
+
+static const struct conf_table log_table = {
+	.name = "log",
+	.help = "One line an event, with one id through session and message.",
+	.size = sizeof(struct config_log),
+	.rows = log_rows,
+	.where_offset = SIZE_MAX,
+};
+
+static const struct conf_row root_rows[] = {
+	{ NAMED("hostname", CONF_STRING, config, hostname), .required = true,
+	    .help =
+		"The full name of this server: in its greeting, in Received, and in EHLO to "
+		"upstreams." },
+	{ NAMED("state_dir", CONF_PATH, config, state_dir), .fallback = "/var/lib/gatepost",
+	    .help = "The folder that the gate may write in." },
+	{ NAMED("user", CONF_STRING, config, user), .fallback = "gatepost",
+	    .help =
+		"Started as root, the gate becomes this user once its ports are bound and its "
+		"keys read." },
+	{ NAMED("group", CONF_STRING, config, group),
+	    .help = "And this group; without it, the user's own." },
+	{ NAMED("tls", CONF_GROUP, config, tls), .table = &tls_table,
+	    .help = "The certificate that clients see." },
+	{ NAMED("listeners", CONF_LIST, config, listeners), .required = true,
+	    .table = &listener_table, .help = "Where clients connect." },
+	{ NAMED("auth", CONF_GROUP, config, auth), .table = &auth_table,
+	    .help = "Who may log in." },
+	{ NAMED("domains", CONF_LIST, config, domains), .table = &domain_table,
+	    .help = "Your own domains and their DKIM keys." },
+	{ NAMED("upstreams", CONF_LIST, config, upstreams), .required = true,
+	    .table = &upstream_table, .help = "Where mail goes." },
+	{ NAMED("submission", CONF_GROUP, config, submission), .table = &submission_table,
+	    .help = "What happens to mail of your own users." },
+	{ NAMED("inbound", CONF_GROUP, config, inbound), .table = &inbound_table,
+	    .help = "What happens to mail from other servers." },
+	{ NAMED("limits", CONF_GROUP, config, limits), .table = &limits_table,
+	    .help = "What a client may use up." },
+	{ NAMED("log", CONF_GROUP, config, log), .table = &log_table,
+	    .help = "What is logged where." },
+	{ NAMED("drain", CONF_DURATION, config, drain_ms), .fallback = "30s", .min = 0,
+	    .max = HOUR,
+	    .help =
+		"How long running transactions may take to finish when the gate is stopped." },
+	{ .key = NULL },
+};
+
+const struct conf_table config_table = {
+	.name = "proxy.conf",
+	.help = "The configuration of Gatepost.",
+	.size = sizeof(struct config),
+	.rows = root_rows,
+	.where_offset = SIZE_MAX,
+};

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The built-in links and the tables of their groups: see proxy/links.h. */
+#include "proxy/links.h"
+
+#include "filters/filters.h"
+#include "policy/policy.h"
+
+#include <stddef.h>
+
+const struct link *const builtin_links[] = {
+	&link_access,
+	&link_recipient_limit,
+	&link_identity,
+	&link_hop_limit,
+	&link_fix_headers,
+	&link_dkim_sign,
+};
+const size_t builtin_link_count = ARRAY_LEN(builtin_links);
+
+/* What a group's table fills: the link's own struct begins at own, aligned for anything. */
+struct link_group {
+	struct chain_common common; /* first: chain_common_rows are written for offset 0 */
+	struct conf_where where;
+	max_align_t own[];
+};
+
+const struct link *
+link_find(const char *name)
+{
+	for (size_t i = 0; i < builtin_link_count; i++) {
+		if (strcmp(builtin_links[i]->name, name) == 0)
+			return builtin_links[i];
+	}
+	return NULL;
+}
+
+static size_t
+count_rows(const struct conf_row *rows)
+{
+	size_t count = 0;
+
+	while (rows != NULL && rows[count].key != NULL)
+		count++;
+	return count;
+}
+
+const struct conf_table *
+link_group_table(const struct link *link, struct arena *arena)
+{
+	const struct conf_table *own = link->settings;
+	const size_t own_count = own != NULL ? count_rows(own->rows) : 0;
+	const size_t common_count = count_rows(chain_common_rows);
+	struct conf_table *table = arena_alloc(arena, sizeof(*table));
+	struct conf_row *rows =
+	    arena_alloc(arena, (own_count + common_count + 1) * sizeof(*rows));
+
+	for (size_t i = 0; i < own_count; i++) {
+		rows[i] = own->rows[i];
+		rows[i].offset += offsetof(struct link_group, own);
+	}
+	memcpy(rows + own_count, chain_common_rows, common_count * sizeof(*rows));
+	*table = (struct conf_table){
+		.name = link->name,
+		.help = own != NULL ? own->help : link->summary,
+		.size = offsetof(struct link_group, own) + (own != NULL ? own->size : 0),
+		.rows = rows,
+		.where_offset = offsetof(struct link_group, where),
+	};
+	return table;
+}
+
+struct chain_entry
+link_group_entry(const struct link *link, const void *group)
+{
+	const struct link_group *g = group;
+
+	return (struct chain_entry){
+		.link = link,
+		.settings = link->settings != NULL ? (const void *)g->own : NULL,
+		.where = g->where,
+		.mode = (enum link_mode)g->common.mode,
+		.on_error = (enum link_on_error)g->common.on_error,
+		.timeout_ms = g->common.timeout_ms,
+	};
+}
