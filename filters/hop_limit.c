@@ -49,7 +49,7 @@ const struct link link_hop_limit = {
 	.abi = LINK_ABI,
 	.name = "hop_limit",
 	.summary = "stops mail loops",
-	.kind = LINK_FILTER,
+	.kind = LINK_POLICY, /* it only looks */
 	.settings = &hop_limit_table,
 	.message = hop_limit_message,
 };

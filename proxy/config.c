@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Loading the configuration file, and turning chains of names into chains of links. */
+#include "proxy/config.h"
+
+#include "lib/base/mem.h"
+#include "lib/mail/domain_name.h"
+#include "proxy/config_check.h"
+#include "proxy/links.h"
+
+#include <stdio.h>
+
+#define PATH_MAX_TEXT 64 /* octets of a path in an error: "submission.chain[3]" */
+
+struct conf_where
+config_where(const struct loaded_config *c, struct conf_where where)
+{
+	return where.line > 0 ? where : (struct conf_where){ .file = c->file };
+}
+
+bool
+config_has_role(const struct config *config, enum gate_role role)
+{
+	const struct config_listener *listeners = config->listeners.items;
+
+	for (size_t i = 0; i < config->listeners.count; i++) {
+		if (listeners[i].role == (int)role)
+			return true;
+	}
+	return false;
+}
+
+/* One service while its chain is made. */
+struct service_load {
+	struct loaded_config *config;
+	const struct config_service *service;
+	const char *name;
+	enum gate_role role;
+	const struct conf_extra *groups; /* of the built-in links, in their order */
+	struct conf_errors *errors;
+};
+
+static void
+report_unknown_link(const struct service_load *load, const char *path, const char *name)
+{
+	const char *names[32];
+	size_t count = 0;
+	const char *near;
+
+	for (; count < builtin_link_count && count < ARRAY_LEN(names); count++)
+		names[count] = builtin_links[count]->name;
+	near = conf_nearest(name, names, count);
+	conf_error(load->errors, config_where(load->config, load->service->where), path,
+	    "there is no link \"%s\"%s%s%s", name, near != NULL ? " (did you mean \"" : "",
+	    near != NULL ? near : "", near != NULL ? "\"?)" : "");
+}
+
+/* load_entry - the link called name into *entry; false: an error was added. */
+static bool
+load_entry(const struct service_load *load, size_t index, struct chain_entry *entry)
+{
+	const struct conf_strings *chain = &load->service->chain;
+	const char *name = chain->items[index];
+	const struct conf_where where = config_where(load->config, load->service->where);
+	char path[PATH_MAX_TEXT];
+	size_t link = 0;
+
+	snprintf(path, sizeof(path), "%s.chain[%zu]", load->name, index);
+	while (link < builtin_link_count && strcmp(builtin_links[link]->name, name) != 0)
+		link++;
+	if (link == builtin_link_count) {
+		report_unknown_link(load, path, name);
+		return false;
+	}
+	for (size_t i = 0; i < index; i++) {
+		if (strcmp(chain->items[i], name) != 0)
+			continue;
+		conf_error(load->errors, where, path, "\"%s\" is in this chain already", name);
+		return false;
+	}
+	if (load->role == ROLE_INBOUND && strcmp(name, "identity") == 0) {
+		conf_error(load->errors, where, path,
+		    "\"identity\" is about logins, and nobody logs in on an inbound listener");
+		return false;
+	}
+	if (load->groups[link].target_out == NULL)
+		return false; /* its group has errors, which were reported */
+	*entry = link_group_entry(builtin_links[link], load->groups[link].target_out);
+	entry->where = config_where(load->config, entry->where);
+	return true;
+}
+
+static void
+check_service_upstream(const struct service_load *load)
+{
+	const struct conf_list *list = &load->config->config.upstreams;
+	const struct config_upstream *upstreams = list->items;
+	const struct conf_where where = config_where(load->config, load->service->where);
+	const char *wanted = load->service->upstream;
+	const char **names =
+	    arena_alloc(&load->config->arena, (list->count + 1) * sizeof(*names));
+	char path[PATH_MAX_TEXT];
+	const char *near;
+
+	snprintf(path, sizeof(path), "%s.upstream", load->name);
+	if (wanted == NULL) {
+		conf_error(load->errors, where, path,
+		    "is missing: which of the upstreams gets this mail?");
+		return;
+	}
+	for (size_t i = 0; i < list->count; i++) {
+		names[i] = upstreams[i].name != NULL ? upstreams[i].name : "";
+		if (strcmp(names[i], wanted) == 0)
+			return;
+	}
+	near = conf_nearest(wanted, names, list->count);
+	conf_error(load->errors, where, path, "there is no upstream \"%s\"%s%s%s", wanted,
+	    near != NULL ? " (did you mean \"" : "", near != NULL ? near : "",
+	    near != NULL ? "\"?)" : "");
+}
+
+static void
+load_service(const struct service_load *load, struct chain_entry **chain_out, size_t *count_out)
+{
+	const struct config_service *service = load->service;
+
+	*chain_out =
+	    arena_alloc(&load->config->arena, (service->chain.count + 1) * sizeof(**chain_out));
+	*count_out = 0;
+	if (service->where.line == 0 && !config_has_role(&load->config->config, load->role))
+		return;
+	check_service_upstream(load);
+	if (load->role == ROLE_SUBMISSION && service->chain.count == 0)
+		conf_error(load->errors, config_where(load->config, service->where),
+		    "submission.chain",
+		    "is missing: which links does a message pass? \"identity\" should be one");
+	for (size_t i = 0; i < service->chain.count; i++) {
+		if (load_entry(load, i, &(*chain_out)[*count_out]))
+			(*count_out)++;
+	}
+}
+
+static void
+load_services(
+    struct loaded_config *c, const struct conf_extra *groups, struct conf_errors *errors)
+{
+	struct service_load submission = { c, &c->config.submission, "submission",
+		ROLE_SUBMISSION, groups, errors };
+	struct service_load inbound = { c, &c->config.inbound, "inbound", ROLE_INBOUND, groups,
+		errors };
+
+	load_service(&submission, &c->submission_chain, &c->submission_count);
+	load_service(&inbound, &c->inbound_chain, &c->inbound_count);
+}
+
+static void
+check_hostname(const struct loaded_config *c, struct conf_errors *errors)
+{
+	char ascii[DOMAIN_NAME_MAX];
+
+	if (c->config.hostname == NULL)
+		return; /* said already */
+	if (!domain_to_ascii(view_of(c->config.hostname), ascii) ||
+	    strcmp(ascii, c->config.hostname) != 0)
+		conf_error(errors, (struct conf_where){ .file = c->file }, "hostname",
+		    "\"%s\" is not a host name in lower case ASCII", c->config.hostname);
+}
+
+/*
+ * something_was_read - was the file read, though with errors? Then the checks below report
+ * theirs in the same run. They expect that a member with an error holds its default, or NULL.
+ */
+static bool
+something_was_read(const struct config *config)
+{
+	return config->listeners.count > 0 && config->upstreams.count > 0;
+}
+
+struct loaded_config *
+config_load(const char *file, struct conf_errors *errors)
+{
+	struct loaded_config *c = mem_calloc(1, sizeof(*c));
+	const size_t errors_before = errors->count;
+	struct conf_extra *groups;
+	bool read_whole;
+
+	arena_init(&c->arena);
+	c->file = arena_strdup(&c->arena, view_of(file));
+	groups = arena_alloc(&c->arena, builtin_link_count * sizeof(*groups));
+	for (size_t i = 0; i < builtin_link_count; i++)
+		groups[i].table = link_group_table(builtin_links[i], &c->arena);
+	read_whole = conf_load(
+	    file, &config_table, &c->config, groups, builtin_link_count, &c->arena, errors);
+	if (read_whole || something_was_read(&c->config)) {
+		check_hostname(c, errors);
+		config_check_listeners(c, errors);
+		config_check_auth(c, errors);
+		config_check_domains(c, errors);
+		config_check_upstreams(c, errors);
+		config_check_limits(c, errors);
+		load_services(c, groups, errors);
+	}
+	if (errors->count > errors_before)
+		config_destroy(&c);
+	return c;
+}
+
+void
+config_destroy(struct loaded_config **c)
+{
+	if (*c == NULL)
+		return;
+	arena_finish(&(*c)->arena);
+	mem_free(*c);
+	*c = NULL;
+}

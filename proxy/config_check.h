@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Private to proxy/config*.c: what no single row can check, and what is allowed but hardly
+ * meant. */
+#ifndef GATEPOST_PROXY_CONFIG_CHECK_H
+#define GATEPOST_PROXY_CONFIG_CHECK_H
+
+#include "proxy/config.h"
+
+/* Each adds an error for everything that it finds. */
+void config_check_listeners(const struct loaded_config *c, struct conf_errors *errors);
+void config_check_auth(const struct loaded_config *c, struct conf_errors *errors);
+void config_check_domains(const struct loaded_config *c, struct conf_errors *errors);
+void config_check_upstreams(const struct loaded_config *c, struct conf_errors *errors);
+void config_check_limits(const struct loaded_config *c, struct conf_errors *errors);
+
+/* config_has_role - is there a listener of this role? */
+bool config_has_role(const struct config *config, enum gate_role role);
+
+/* config_where - where, or the file as a whole for what was not written. */
+struct conf_where config_where(const struct loaded_config *c, struct conf_where where);
+
+#endif

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* What a configuration may say, though hardly anybody means it. */
+#include "proxy/config_check.h"
+
+#include <stdio.h>
+
+static size_t
+chain_find(const struct chain_entry *chain, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(chain[i].link->name, name) == 0)
+			return i;
+	}
+	return SIZE_MAX;
+}
+
+static void
+warn_listeners(const struct loaded_config *c, struct conf_errors *warnings)
+{
+	const struct config_listener *listeners = c->config.listeners.items;
+
+	for (size_t i = 0; i < c->config.listeners.count; i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "listeners[%zu]", i);
+		if (listeners[i].role == ROLE_SUBMISSION &&
+		    listeners[i].tls == LISTENER_TLS_NONE)
+			conf_error(warnings, listeners[i].where, path,
+			    "nobody can log in here: passwords are taken over TLS only");
+	}
+}
+
+static void
+warn_identity(const struct loaded_config *c, struct conf_errors *warnings)
+{
+	const size_t at = chain_find(c->submission_chain, c->submission_count, "identity");
+	const struct conf_where where = config_where(c, c->config.submission.where);
+
+	if (!config_has_role(&c->config, ROLE_SUBMISSION))
+		return;
+	if (at == SIZE_MAX)
+		conf_error(warnings, where, "submission.chain",
+		    "has no \"identity\": every user may send as anybody");
+	else if (c->submission_chain[at].mode == MODE_SHADOW)
+		conf_error(warnings, c->submission_chain[at].where, "identity.mode",
+		    "is \"shadow\": every user may send as anybody");
+}
+
+static bool
+any_domain_has_keys(const struct config *config)
+{
+	const struct config_domain *domains = config->domains.items;
+
+	for (size_t i = 0; i < config->domains.count; i++) {
+		if (domains[i].dkim.count > 0)
+			return true;
+	}
+	return false;
+}
+
+/* warn_signing - what is done to a message behind the signature may break it. */
+static void
+warn_signing(const struct loaded_config *c, struct conf_errors *warnings)
+{
+	const size_t at = chain_find(c->submission_chain, c->submission_count, "dkim_sign");
+	const struct conf_where where = config_where(c, c->config.submission.where);
+
+	if (at == SIZE_MAX) {
+		if (any_domain_has_keys(&c->config) && c->submission_count > 0)
+			conf_error(warnings, where, "submission.chain",
+			    "has no \"dkim_sign\": the DKIM keys in domains sign nothing");
+		return;
+	}
+	if (!any_domain_has_keys(&c->config))
+		conf_error(warnings, where, "submission.chain",
+		    "has \"dkim_sign\", but no domain has a DKIM key: nothing is signed");
+	for (size_t i = at + 1; i < c->submission_count; i++) {
+		const struct link *link = c->submission_chain[i].link;
+
+		if (link->kind == LINK_FILTER)
+			conf_error(warnings, where, "submission.chain",
+			    "\"%s\" stands behind \"dkim_sign\": what it changes breaks the "
+			    "signature",
+			    link->name);
+	}
+}
+
+void
+config_warn(const struct loaded_config *c, struct conf_errors *warnings)
+{
+	warn_listeners(c, warnings);
+	warn_identity(c, warnings);
+	warn_signing(c, warnings);
+}
