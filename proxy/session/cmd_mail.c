@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* MAIL (RFC 5321 4.1.1.2, RFC 1870 SIZE): checked, judged by the chain, relayed at once. */
+#include "proxy/session/session_private.h"
+
+#include <stdio.h>
+
+enum reply_id
+cmd_syntax_reply(enum smtp_syntax syntax)
+{
+	switch (syntax) {
+	case SMTP_SYNTAX_KEYWORD:
+		return REPLY_SYNTAX_KEYWORD;
+	case SMTP_SYNTAX_LONG:
+		return REPLY_SYNTAX_LONG;
+	case SMTP_SYNTAX_UTF8:
+		return REPLY_SYNTAX_UTF8;
+	case SMTP_SYNTAX_NULL:
+		return REPLY_SYNTAX_NULL;
+	case SMTP_SYNTAX_PARAM:
+		return REPLY_SYNTAX_PARAM;
+	case SMTP_SYNTAX_PARAM_UNKNOWN:
+		return REPLY_SYNTAX_PARAM_UNKNOWN;
+	case SMTP_SYNTAX_PATH:
+	case SMTP_SYNTAX_OK:
+		break;
+	}
+	return REPLY_SYNTAX_PATH;
+}
+
+void
+cmd_size_text(const struct session *s, char out[CMD_SIZE_TEXT])
+{
+	(void)snprintf(out, CMD_SIZE_TEXT, "%llu",
+	    (unsigned long long)s->snapshot->config->limits.message_octets);
+}
+
+void
+cmd_mail(struct session *s, const struct smtp_command *command)
+{
+	struct smtp_mail mail;
+	struct smtp_reply reply;
+	char limit[CMD_SIZE_TEXT];
+	enum smtp_syntax syntax = smtp_mail_parse(command->args, &mail);
+
+	if (syntax != SMTP_SYNTAX_OK) {
+		session_say(s, cmd_syntax_reply(syntax), "MAIL FROM:<address>");
+		return;
+	}
+	if (mail.has_size && mail.size > (uint64_t)s->snapshot->config->limits.message_octets) {
+		cmd_size_text(s, limit);
+		session_say(s, REPLY_SIZE, limit);
+		return;
+	}
+	transaction_begin(s, &mail);
+	if (chain_run_stage(s->service->chain, s->tx->chain_run, STAGE_MAIL, &s->facts, NULL, NULL,
+		&reply))
+		delivery_mail(s->tx->delivery, &s->facts.mail, &reply);
+	if (smtp_reply_is_ok(&reply))
+		session_enter(s, EVENT_MAIL);
+	else
+		transaction_end(s);
+	session_say_reply(s, &reply);
+}

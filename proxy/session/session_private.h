@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Private to proxy/session: the session, its transaction, and what the command files share. */
+#ifndef GATEPOST_PROXY_SESSION_SESSION_PRIVATE_H
+#define GATEPOST_PROXY_SESSION_SESSION_PRIVATE_H
+
+#include "lib/smtp/dot.h"
+#include "lib/smtp/line.h"
+#include "proxy/session/replies.h"
+#include "proxy/session/rules.h"
+#include "proxy/session/session.h"
+
+#define SESSION_IN_MAX	 (16 * 1024) /* octets read ahead: a longest AUTH line fits */
+#define SESSION_OUT_MAX	 (64 * 1024) /* octets of replies not yet written */
+#define SESSION_ID_LEN	 12
+#define LOG_RECIPIENTS	 10 /* named in a msg.done line; the others are counted */
+
+/* What became of the content while it came in: the reply waits for its end. */
+enum content_status { CONTENT_GOOD, CONTENT_TOO_LARGE, CONTENT_NOT_STORED };
+
+/* From MAIL to the end of the message. transaction_end() is the only way out. */
+struct transaction {
+	struct arena arena; /* paths and ids */
+	struct delivery *delivery;
+	struct chain_run *chain_run;
+	struct recipient *recipients; /* owned; accepted ones */
+	size_t recipient_room;
+	unsigned refused_recipients;
+	struct body_store *store; /* from 354 on; a message owns it later */
+	struct dot_decoder decoder;
+	enum content_status content;
+	uint64_t content_octets, discarded_octets;
+	int64_t started_ms, content_done_ms;
+};
+
+struct session {
+	struct session_slot slot;
+	int fd;
+	SSL *ssl; /* owned; NULL: plain */
+	bool handshaking, greeted;
+	bool lingering;
+	bool tls_next; /* the handshake begins when s->out has been written */
+	enum state state; /* written by session_enter only */
+	struct snapshot *snapshot; /* a reference */
+	const struct snapshot_listener *listener;
+	const struct snapshot_service *service;
+	struct arena arena; /* lives as long as the session */
+	struct buf in, out;
+	struct facts facts;
+	struct transaction *tx; /* NULL: none */
+	struct mech_run *auth;	/* during an AUTH exchange */
+	uint64_t messages;	/* transactions begun */
+	size_t lingered; /* octets thrown away after the last reply */
+	unsigned errors, commands, auth_failures;
+	int64_t opened_ms, deadline_ms; /* of the current wait */
+	const char *end_reason;		/* for session.end; static */
+};
+
+/* session_enter - the one writer of the state. */
+void session_enter(struct session *s, enum event_kind event);
+
+/* session_say - queue a reply. 4xx and 5xx count as errors of the client; see session.c. */
+void session_say(struct session *s, enum reply_id id, const char *detail);
+void session_say_reply(struct session *s, const struct smtp_reply *reply);
+
+/* session_close - say the last reply (REPLY_COUNT: none) and end; reason is for the log. */
+void session_close(struct session *s, enum reply_id id, const char *detail, const char *reason);
+
+struct rule_facts session_rule_facts(const struct session *s);
+
+/* input.c: octets from and to the client; none of these blocks. */
+enum input_status { INPUT_OK, INPUT_WANT_READ, INPUT_WANT_WRITE, INPUT_CLOSED };
+enum input_status input_handshake(struct session *s);
+enum input_status input_fill(struct session *s);  /* read into s->in */
+enum input_status input_flush(struct session *s); /* write s->out */
+void input_start_tls(struct session *s);
+bool input_has_early_talk(const struct session *s);
+enum input_status input_linger(struct session *s); /* after the last reply: until the peer closes */
+
+/* transaction.c */
+void transaction_begin(struct session *s, const struct smtp_mail *mail);
+void transaction_add_recipient(struct session *s, const struct smtp_path *path);
+void transaction_end(struct session *s); /* also when there is none */
+/* transaction_finish - the content is whole: chain, upstream, log; the reply for the client. */
+void transaction_finish(struct session *s, struct smtp_reply *reply_out);
+
+/* One file per command: cmd_*.c. Called after rules_check said RULE_GO. */
+void cmd_helo(struct session *s, const struct smtp_command *command);
+void cmd_starttls(struct session *s, const struct smtp_command *command);
+void cmd_auth(struct session *s, const struct smtp_command *command);
+void cmd_auth_line(struct session *s, struct view line); /* a response within the exchange */
+void cmd_mail(struct session *s, const struct smtp_command *command);
+void cmd_rcpt(struct session *s, const struct smtp_command *command);
+void cmd_data(struct session *s, const struct smtp_command *command);
+void cmd_data_content(struct session *s); /* octets of content wait in s->in */
+void cmd_rset(struct session *s, const struct smtp_command *command);
+void cmd_noop(struct session *s, const struct smtp_command *command);
+void cmd_vrfy(struct session *s, const struct smtp_command *command);
+void cmd_help(struct session *s, const struct smtp_command *command);
+void cmd_quit(struct session *s, const struct smtp_command *command);
+
+/* cmd_size_text - the message size limit in octets, for a reply. */
+#define CMD_SIZE_TEXT 24
+void cmd_size_text(const struct session *s, char out[CMD_SIZE_TEXT]);
+
+/* cmd_syntax_reply - the reply for a parse error of MAIL or RCPT. */
+enum reply_id cmd_syntax_reply(enum smtp_syntax syntax);
+
+#endif

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * A transaction: begun by MAIL, ended by transaction_end() on every path. When the content is whole:
+ * message, our Received field, the chain, the upstream, and the one msg.done line.
+ */
+#include "proxy/session/session_private.h"
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/mail/received.h"
+
+#include <stdio.h>
+
+#define RECEIVED_MAX 4096 /* octets of our Received field */
+
+void
+transaction_begin(struct session *s, const struct smtp_mail *mail)
+{
+	struct transaction *tx = mem_calloc(1, sizeof(*tx));
+	struct facts *f = &s->facts;
+	char address[SMTP_PATH_MAX];
+
+	arena_init(&tx->arena);
+	tx->started_ms = clock_mono_ms();
+	s->tx = tx;
+	s->commands = 0;
+	s->messages++;
+	f->mail = *mail;
+	f->mail.path.local = arena_view(&tx->arena, mail->path.local);
+	f->mail.path.domain = arena_view(&tx->arena, mail->path.domain);
+	smtp_path_write(&mail->path, address);
+	f->reverse_path = arena_strdup(&tx->arena, view_of(address));
+	f->message_id = arena_printf(&tx->arena, "%s.%llu", f->session_id,
+	    (unsigned long long)s->messages);
+	f->received_at = clock_real_s();
+	f->recipients = NULL;
+	f->recipient_count = 0;
+	tx->chain_run = chain_run_create(s->service->chain);
+	tx->delivery = delivery_create(s->service->upstream, f->message_id);
+}
+
+void
+transaction_add_recipient(struct session *s, const struct smtp_path *path)
+{
+	struct transaction *tx = s->tx;
+	char address[SMTP_PATH_MAX];
+
+	if (s->facts.recipient_count == tx->recipient_room) {
+		tx->recipient_room = tx->recipient_room == 0 ? 4 : 2 * tx->recipient_room;
+		tx->recipients = mem_realloc(tx->recipients,
+		    tx->recipient_room * sizeof(*tx->recipients));
+	}
+	smtp_path_write(path, address);
+	struct recipient *r = &tx->recipients[s->facts.recipient_count++];
+	r->path = *path;
+	r->path.local = arena_view(&tx->arena, path->local);
+	r->path.domain = arena_view(&tx->arena, path->domain);
+	r->address = arena_strdup(&tx->arena, view_of(address));
+	s->facts.recipients = tx->recipients;
+}
+
+void
+transaction_end(struct session *s)
+{
+	struct transaction *tx = s->tx;
+	struct facts *f = &s->facts;
+
+	if (tx == NULL)
+		return;
+	delivery_destroy(&tx->delivery);
+	chain_run_destroy(&tx->chain_run);
+	body_destroy(&tx->store);
+	mem_free(tx->recipients);
+	arena_finish(&tx->arena);
+	mem_free(tx);
+	s->tx = NULL;
+	memset(&f->mail, 0, sizeof(f->mail));
+	f->message_id = f->reverse_path = "";
+	f->recipients = NULL;
+	f->recipient_count = 0;
+	session_enter(s, EVENT_TX_END);
+}
+
+/* ---- the end of a message ---- */
+
+static bool
+make_message(struct session *s, struct message **out, struct smtp_reply *reply)
+{
+	struct err err = { 0 };
+	size_t line = 0;
+	char text[24];
+
+	if (!body_seal(s->tx->store, &err)) {
+		log_event(LEVEL_ERROR, "msg.not_stored", LOG_STR("id", s->facts.message_id),
+		    LOG_STR("reason", err.text));
+		reply_make(REPLY_STORE, NULL, reply);
+		return false;
+	}
+	switch (message_create(&s->tx->store, out, &line)) {
+	case MESSAGE_OK:
+		return true;
+	case MESSAGE_HEADER_SYNTAX:
+		(void)snprintf(text, sizeof(text), "%zu", line);
+		reply_make(REPLY_HEADER_SYNTAX, text, reply);
+		break;
+	case MESSAGE_HEADER_LARGE:
+	case MESSAGE_HEADER_FIELDS:
+		reply_make(REPLY_HEADER_LARGE, NULL, reply);
+		break;
+	}
+	return false;
+}
+
+static void
+add_received(struct session *s, struct message *message)
+{
+	struct edits *edits = edits_create();
+	struct buf value;
+
+	buf_init(&value, RECEIVED_MAX);
+	if (!received_value(&s->facts, s->service->config->received_client, &value) ||
+	    !edits_prepend(edits, "Received", buf_view(&value)))
+		BUG("a Received field of our own is not valid");
+	message_commit(message, edits);
+	buf_finish(&value);
+	edits_destroy(&edits);
+}
+
+/* An upstream's reply may lack its enhanced code: we announced them, so every reply has one. */
+static void
+complete_reply(struct smtp_reply *reply)
+{
+	if (reply->enhanced[0] == '\0' && reply->code >= 200)
+		(void)snprintf(reply->enhanced, sizeof(reply->enhanced), "%d.0.0", reply->code / 100);
+}
+
+static void
+list_recipients(const struct facts *f, struct buf *out)
+{
+	for (size_t i = 0; i < f->recipient_count && i < LOG_RECIPIENTS; i++) {
+		if (!buf_printf(out, "%s%s", i > 0 ? "," : "", f->recipients[i].address))
+			return;
+	}
+}
+
+/* The body of the first field of that name, trimmed, for the log; empty when there is none. */
+static struct view
+field_text(const struct message *message, const char *name)
+{
+	size_t at = message != NULL ? message_find(message, name, 0) : SIZE_MAX;
+
+	return at != SIZE_MAX ? view_trim(message_field(message, at)->body) : VIEW("");
+}
+
+struct outcome {
+	const struct smtp_reply *reply;
+	const char *by; /* who said it: "gate", "chain", "upstream" */
+	uint64_t chain_ms;
+};
+
+static void
+log_done(struct session *s, const struct message *message, const struct outcome *outcome)
+{
+	const struct facts *f = &s->facts;
+	const struct delivery_facts *d = delivery_facts(s->tx->delivery);
+	bool ok = smtp_reply_is_ok(outcome->reply);
+	char reply[256];
+	struct buf rcpts;
+
+	buf_init(&rcpts, (size_t)LOG_RECIPIENTS * (SMTP_PATH_MAX + 1));
+	list_recipients(f, &rcpts);
+	smtp_reply_log_text(outcome->reply, reply, sizeof(reply));
+	log_event(LEVEL_INFO, "msg.done", LOG_STR("id", f->message_id),
+	    LOG_STR("result",
+		ok                                              ? "delivered" :
+		    smtp_reply_is_temporary(outcome->reply) ? "deferred" :
+							      "refused"),
+	    LOG_STR("by", outcome->by), LOG_STR("reply", reply), LOG_STR("client", f->client.text),
+	    LOG_STR("listener", f->listener), LOG_STR("helo", f->helo),
+	    LOG_OPT("tls", f->tls.version), LOG_OPT("cipher", f->tls.cipher),
+	    LOG_OPT("login", f->identity.login), LOG_OPT("mech", f->identity.mechanism),
+	    LOG_STR("from", f->reverse_path), LOG_VIEW("rcpt", buf_view(&rcpts)),
+	    LOG_U64("rcpts", f->recipient_count), LOG_U64("rcpts_refused", s->tx->refused_recipients),
+	    LOG_U64("size", s->tx->content_octets),
+	    LOG_VIEW("header_from", field_text(message, "From")),
+	    LOG_VIEW("message_id", field_text(message, "Message-ID")),
+	    LOG_OPT("upstream", d->upstream), LOG_OPT("server", d->server),
+	    LOG_OPT("server_tls", d->tls), LOG_OPT("queue_id", d->queue_id),
+	    LOG_U64("connects", d->connects), LOG_U64("replays", d->replays),
+	    LOG_VIEW("links", chain_run_notes(s->tx->chain_run)),
+	    LOG_U64("receive_ms", s->tx->content_done_ms - s->tx->started_ms),
+	    LOG_U64("chain_ms", outcome->chain_ms), LOG_U64("upstream_ms", d->wait_ms),
+	    LOG_U64("ms", clock_mono_ms() - s->tx->started_ms));
+	buf_finish(&rcpts);
+}
+
+/* The reply to content that could not be kept; false: it could. */
+static bool
+content_failed(struct session *s, struct smtp_reply *reply)
+{
+	char limit[CMD_SIZE_TEXT];
+
+	switch (s->tx->content) {
+	case CONTENT_GOOD:
+		return false;
+	case CONTENT_TOO_LARGE:
+		cmd_size_text(s, limit);
+		reply_make(REPLY_SIZE, limit, reply);
+		break;
+	case CONTENT_NOT_STORED:
+		reply_make(REPLY_STORE, NULL, reply);
+		break;
+	}
+	return true;
+}
+
+void
+transaction_finish(struct session *s, struct smtp_reply *reply_out)
+{
+	struct outcome outcome = { .reply = reply_out, .by = "gate" };
+	struct message *message = NULL;
+
+	if (!content_failed(s, reply_out) && make_message(s, &message, reply_out)) {
+		int64_t before_ms = clock_mono_ms();
+		outcome.by = "chain";
+		add_received(s, message);
+		bool go = chain_run_stage(s->service->chain, s->tx->chain_run, STAGE_MESSAGE,
+		    &s->facts, NULL, message, reply_out);
+		outcome.chain_ms = (uint64_t)(clock_mono_ms() - before_ms);
+		if (go) {
+			outcome.by = "upstream";
+			delivery_send(s->tx->delivery, message, reply_out);
+			complete_reply(reply_out);
+		}
+	}
+	log_done(s, message, &outcome);
+	message_destroy(&message);
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The run queue and its threads; see workers.h. One mutex, two conditions. */
+#include "proxy/session/workers.h"
+
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <time.h>
+
+#define IDLE_MS	     30000 /* a thread that found nothing to do for so long leaves */
+#define STACK_OCTETS (1024UL * 1024)
+#define QUEUE_FACTOR 8 /* sessions in the queue for each thread before it counts as full */
+
+struct workers {
+	workers_run run;
+	void *context;
+	pthread_mutex_t lock;
+	pthread_cond_t work, gone; /* "something queued", "a thread left" */
+	struct session *first, *last; /* the queue, by slot.next */
+	size_t queued, threads, idle, limit;
+	bool stopping;
+};
+
+static struct timespec
+timespec_of(int64_t deadline_ms)
+{
+	return (struct timespec){ .tv_sec = deadline_ms / 1000,
+		.tv_nsec = (long)(deadline_ms % 1000) * 1000000L };
+}
+
+static struct session *
+take(struct workers *w)
+{
+	struct session *s = w->first;
+
+	if (s != NULL) {
+		w->first = session_slot(s)->next;
+		if (w->first == NULL)
+			w->last = NULL;
+		session_slot(s)->next = NULL;
+		w->queued--;
+	}
+	return s;
+}
+
+/* Under the lock: the next session, or NULL when this thread shall leave. */
+static struct session *
+wait_for_work(struct workers *w)
+{
+	struct timespec until = timespec_of(clock_mono_ms() + IDLE_MS);
+	int result = 0;
+
+	w->idle++;
+	while (w->first == NULL && !w->stopping && result == 0)
+		result = pthread_cond_timedwait(&w->work, &w->lock, &until);
+	w->idle--;
+	return take(w);
+}
+
+static void *
+worker_main(void *arg)
+{
+	struct workers *w = arg;
+	struct session *s;
+
+	pthread_mutex_lock(&w->lock);
+	while ((s = wait_for_work(w)) != NULL) {
+		pthread_mutex_unlock(&w->lock);
+		w->run(w->context, s);
+		pthread_mutex_lock(&w->lock);
+	}
+	w->threads--;
+	pthread_cond_broadcast(&w->gone);
+	pthread_mutex_unlock(&w->lock);
+	return NULL;
+}
+
+/* Under the lock. A thread that cannot be made is no error while there are others. */
+static void
+add_thread(struct workers *w)
+{
+	pthread_attr_t attr;
+	pthread_t thread;
+
+	pthread_attr_init(&attr);
+	pthread_attr_setstacksize(&attr, STACK_OCTETS);
+	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+	int error = pthread_create(&thread, &attr, worker_main, w);
+	pthread_attr_destroy(&attr);
+	if (error == 0)
+		w->threads++;
+	else
+		log_event(LEVEL_ERROR, "workers.fail", LOG_STR("text", strerror(error)),
+		    LOG_U64("threads", w->threads));
+}
+
+struct workers *
+workers_create(size_t limit, workers_run run, void *context)
+{
+	struct workers *w = mem_calloc(1, sizeof(*w));
+	pthread_condattr_t attr;
+
+	w->limit = limit;
+	w->run = run;
+	w->context = context;
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&w->work, &attr);
+	pthread_cond_init(&w->gone, &attr);
+	pthread_condattr_destroy(&attr);
+	return w;
+}
+
+void
+workers_submit(struct workers *w, struct session *s)
+{
+	pthread_mutex_lock(&w->lock);
+	session_slot(s)->next = NULL;
+	if (w->last != NULL)
+		session_slot(w->last)->next = s;
+	else
+		w->first = s;
+	w->last = s;
+	w->queued++;
+	if (w->queued > w->idle && w->threads < w->limit)
+		add_thread(w);
+	pthread_cond_signal(&w->work);
+	pthread_mutex_unlock(&w->lock);
+}
+
+bool
+workers_is_full(struct workers *w)
+{
+	pthread_mutex_lock(&w->lock);
+	bool full = w->threads >= w->limit && w->queued >= QUEUE_FACTOR * w->limit;
+	pthread_mutex_unlock(&w->lock);
+	return full;
+}
+
+void
+workers_set_limit(struct workers *w, size_t limit)
+{
+	pthread_mutex_lock(&w->lock);
+	w->limit = limit;
+	pthread_mutex_unlock(&w->lock);
+}
+
+bool
+workers_stop(struct workers *w, int64_t deadline_ms)
+{
+	struct timespec until = timespec_of(deadline_ms);
+	int result = 0;
+
+	pthread_mutex_lock(&w->lock);
+	w->stopping = true;
+	pthread_cond_broadcast(&w->work);
+	while (w->threads > 0 && result == 0)
+		result = pthread_cond_timedwait(&w->gone, &w->lock, &until);
+	bool done = w->threads == 0;
+	pthread_mutex_unlock(&w->lock);
+	return done;
+}
+
+void
+workers_destroy(struct workers **wp)
+{
+	struct workers *w = *wp;
+	struct session *s;
+
+	if (w == NULL)
+		return;
+	while ((s = take(w)) != NULL)
+		session_destroy(&s);
+	pthread_cond_destroy(&w->work);
+	pthread_cond_destroy(&w->gone);
+	pthread_mutex_destroy(&w->lock);
+	mem_free(w);
+	*wp = NULL;
+}

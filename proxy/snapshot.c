@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Making and ending snapshots; see snapshot.h. Any thread. */
+#include "proxy/snapshot.h"
+
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "lib/domain/dkim_key.h"
+#include "lib/net/address.h"
+
+#include <stdio.h>
+
+static void
+make_keyring(struct snapshot *s, struct conf_errors *errors)
+{
+	const struct config_domain *domains = s->config->domains.items;
+
+	s->keyring = dkim_keyring_create();
+	for (size_t i = 0; i < s->config->domains.count; i++) {
+		const struct config_dkim_key *keys = domains[i].dkim.items;
+		for (size_t j = 0; j < domains[i].dkim.count; j++) {
+			char warning[160] = "";
+			struct err err = { 0 };
+			struct dkim_key *key = dkim_key_read(keys[j].key, warning, &err);
+			if (key == NULL ||
+			    !dkim_keyring_add(s->keyring, domains[i].name, keys[j].selector, key, &err))
+				conf_error(errors, keys[j].where, "domains.dkim", "%s", err.text);
+			if (warning[0] != '\0') {
+				s->warnings++;
+				log_event(LEVEL_WARNING, "config.warning", LOG_STR("domain", domains[i].name),
+				    LOG_STR("selector", keys[j].selector), LOG_STR("text", warning));
+			}
+		}
+	}
+}
+
+static void
+make_upstreams(struct snapshot *s, struct conf_errors *errors)
+{
+	const struct config_upstream *configs = s->config->upstreams.items;
+
+	s->upstreams = mem_calloc(s->config->upstreams.count + 1, sizeof(*s->upstreams));
+	for (size_t i = 0; i < s->config->upstreams.count; i++)
+		s->upstreams[i] = upstream_create(&configs[i], s->config->hostname, errors);
+}
+
+static void
+make_listeners(struct snapshot *s, struct conf_errors *errors)
+{
+	const struct config_listener *configs = s->config->listeners.items;
+
+	s->listeners = mem_calloc(s->config->listeners.count + 1, sizeof(*s->listeners));
+	for (size_t i = 0; i < s->config->listeners.count; i++) {
+		struct snapshot_listener *l = &s->listeners[i];
+		struct err err = { 0 };
+		l->config = &configs[i];
+		if (!address_parse(configs[i].listen, &l->address, &err)) {
+			conf_error(errors, configs[i].where, "listeners.listen", "%s", err.text);
+			continue;
+		}
+		if (configs[i].tls == LISTENER_TLS_NONE)
+			continue;
+		const struct tls_server_config tls = { .certificate = s->config->tls.certificate,
+			.key = s->config->tls.key,
+			.min_version = s->config->tls.min_version,
+			.listener = configs[i].listen };
+		l->tls = tls_server_create(&tls, &err);
+		if (l->tls == NULL) {
+			conf_error(errors, configs[i].where, "tls", "%s", err.text);
+			break; /* the next listener's context would say the same again */
+		}
+	}
+}
+
+static struct upstream *
+find_upstream(const struct snapshot *s, const char *name)
+{
+	for (size_t i = 0; i < s->config->upstreams.count; i++) {
+		if (s->upstreams[i] != NULL && strcmp(upstream_name(s->upstreams[i]), name) == 0)
+			return s->upstreams[i];
+	}
+	return NULL;
+}
+
+static void
+make_service(struct snapshot *s, enum gate_role role, struct conf_errors *errors)
+{
+	const struct link_env env = { .hostname = s->config->hostname, .keyring = s->keyring };
+	struct snapshot_service *service = &s->services[role];
+	bool submission = role == ROLE_SUBMISSION;
+	const struct config_service *config =
+	    submission ? &s->config->submission : &s->config->inbound;
+
+	if (config->upstream == NULL)
+		return;
+	service->config = config;
+	service->upstream = find_upstream(s, config->upstream);
+	service->chain = submission ?
+	    chain_create(s->loaded->submission_chain, s->loaded->submission_count, &env, errors) :
+	    chain_create(s->loaded->inbound_chain, s->loaded->inbound_count, &env, errors);
+}
+
+static void
+destroy(struct snapshot *s)
+{
+	for (size_t i = 0; i < ARRAY_LEN(s->services); i++)
+		chain_destroy(&s->services[i].chain);
+	for (size_t i = 0; s->listeners != NULL && i < s->config->listeners.count; i++)
+		SSL_CTX_free(s->listeners[i].tls);
+	for (size_t i = 0; s->upstreams != NULL && i < s->config->upstreams.count; i++)
+		upstream_destroy(&s->upstreams[i]);
+	auth_destroy(&s->authenticator);
+	dkim_keyring_destroy(&s->keyring);
+	mem_free(s->listeners);
+	mem_free(s->upstreams);
+	mem_free(s->temp_dir);
+	config_destroy(&s->loaded);
+	mem_free(s);
+}
+
+struct snapshot *
+snapshot_create(struct loaded_config **loaded, struct conf_errors *errors)
+{
+	struct snapshot *s = mem_calloc(1, sizeof(*s));
+	size_t errors_before = errors->count;
+	size_t room = strlen((*loaded)->config.state_dir) + sizeof("/tmp");
+
+	atomic_init(&s->references, 1);
+	s->loaded = *loaded;
+	*loaded = NULL;
+	s->config = &s->loaded->config;
+	s->temp_dir = mem_alloc(room);
+	(void)snprintf(s->temp_dir, room, "%s/tmp", s->config->state_dir);
+
+	make_keyring(s, errors);
+	make_upstreams(s, errors);
+	make_listeners(s, errors);
+	make_service(s, ROLE_SUBMISSION, errors);
+	make_service(s, ROLE_INBOUND, errors);
+	if (s->config->auth.backends.count > 0)
+		s->authenticator = auth_create(&s->config->auth, s->config->hostname, errors);
+	if (errors->count > errors_before) {
+		destroy(s);
+		return NULL;
+	}
+	return s;
+}
+
+struct snapshot *
+snapshot_hold(struct snapshot *s)
+{
+	atomic_fetch_add(&s->references, 1);
+	return s;
+}
+
+void
+snapshot_release(struct snapshot **s)
+{
+	if (*s != NULL && atomic_fetch_sub(&(*s)->references, 1) == 1)
+		destroy(*s);
+	*s = NULL;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * A snapshot: one configuration made ready to serve (TLS contexts, keys, chains, upstreams,
+ * backends). Immutable, counted: a reload makes a new one, sessions keep the one they began with.
+ */
+#ifndef GATEPOST_PROXY_SNAPSHOT_H
+#define GATEPOST_PROXY_SNAPSHOT_H
+
+#include "lib/net/tls.h"
+#include "proxy/auth/auth.h"
+#include "proxy/config.h"
+#include "proxy/upstream/upstream.h"
+
+#include <stdatomic.h>
+
+struct snapshot_service {
+	const struct config_service *config; /* NULL: no listener has this role */
+	struct chain *chain;		     /* owned */
+	struct upstream *upstream;	     /* borrowed from upstreams */
+};
+
+struct snapshot_listener {
+	const struct config_listener *config;
+	struct sockaddr_storage address;
+	SSL_CTX *tls; /* owned; NULL: tls = none */
+};
+
+struct snapshot {
+	atomic_uint references;
+	struct loaded_config *loaded; /* owned */
+	const struct config *config;  /* borrowed from loaded */
+	struct dkim_keyring *keyring; /* owned */
+	struct upstream **upstreams;  /* owned; as many as config->upstreams */
+	struct snapshot_service services[2]; /* by enum gate_role */
+	struct snapshot_listener *listeners; /* owned; as many as config->listeners */
+	struct authenticator *authenticator; /* owned; NULL without backends */
+	char *temp_dir;			     /* owned: for message bodies */
+	size_t warnings;		     /* logged while it was made */
+};
+
+/*
+ * snapshot_create - takes *loaded over, also on failure. Reads certificates and keys, so it may
+ * need root at start. NULL when an error was added. Begins with one reference.
+ */
+MUST_CHECK struct snapshot *snapshot_create(struct loaded_config **loaded, struct conf_errors *errors);
+struct snapshot *snapshot_hold(struct snapshot *s);
+void snapshot_release(struct snapshot **s);
+
+#endif
