@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * gatepost run: load, bind and read keys (perhaps as root), become the configured user, serve.
+ * Stays in the foreground; a service manager does the rest.
+ */
+#include "proxy/commands/commands.h"
+
+#include "lib/base/log.h"
+#include "lib/domain/dkim_sign.h"
+#include "proxy/privileges.h"
+#include "proxy/session/engine.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <malloc.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MALLOC_ARENAS 4 /* many threads, few at a time: more arenas only fragment */
+
+static const char usage[] =
+    "usage: gatepost run [-c FILE]\n"
+    "\n"
+    "Serve until SIGTERM. SIGHUP reloads the configuration; a broken file is refused\n"
+    "and the old configuration stays.\n"
+    "\n"
+    "  -c, --config FILE   configuration (default " CONFIG_FILE_DEFAULT ")\n"
+    "  -h, --help          this text\n";
+
+static void
+print_errors(const struct conf_errors *errors)
+{
+	for (size_t i = 0; i < errors->count; i++)
+		(void)fprintf(stderr, "%s\n", errors->lines[i]);
+}
+
+static struct snapshot *
+load(const char *file, struct conf_errors *errors)
+{
+	struct loaded_config *loaded = config_load(file, errors);
+
+	return loaded != NULL ? snapshot_create(&loaded, errors) : NULL;
+}
+
+/* SIGHUP, on a thread of its own. */
+static struct snapshot *
+reload(void *context)
+{
+	struct conf_errors errors;
+
+	conf_errors_init(&errors);
+	struct snapshot *fresh = load(context, &errors);
+	for (size_t i = 0; i < errors.count; i++)
+		log_event(LEVEL_ERROR, "gate.reload_failed", LOG_STR("text", errors.lines[i]));
+	conf_errors_finish(&errors);
+	return fresh;
+}
+
+static bool
+make_folder(const char *path, uid_t uid, gid_t gid, struct err *err)
+{
+	if (mkdir(path, 0750) == 0) {
+		if (geteuid() == 0 && chown(path, uid, gid) != 0)
+			return err_set_errno(err, errno, "cannot give %s to the serving user", path);
+	} else if (errno != EEXIST) {
+		return err_set_errno(err, errno, "cannot make the folder %s", path);
+	}
+	return true;
+}
+
+static bool
+become_user(const struct snapshot *s, struct err *err)
+{
+	const struct config *config = s->config;
+	uid_t uid;
+	gid_t gid;
+
+	if (!privileges_find(config->user, config->group, &uid, &gid, err) ||
+	    !make_folder(config->state_dir, uid, gid, err) ||
+	    !make_folder(s->temp_dir, uid, gid, err) ||
+	    !privileges_drop(config->user, uid, gid, err))
+		return false;
+	if (access(s->temp_dir, R_OK | W_OK | X_OK) != 0)
+		return err_set_errno(err, errno, "the serving user cannot write to %s", s->temp_dir);
+	return true;
+}
+
+static void
+set_up_process(void)
+{
+	struct rlimit files;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	(void)umask(027);
+	(void)mallopt(M_ARENA_MAX, MALLOC_ARENAS);
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &files);
+	}
+}
+
+static int
+serve(const char *file, struct snapshot **snapshot)
+{
+	struct engine *engine = engine_create(*snapshot);
+	struct conf_errors errors;
+	struct err err = { 0 };
+	int status = EXIT_FAILURE;
+
+	conf_errors_init(&errors);
+	if (!engine_bind(engine, &errors)) {
+		print_errors(&errors);
+		goto out;
+	}
+	if (!become_user(*snapshot, &err)) {
+		(void)fprintf(stderr, "gatepost: %s\n", err.text);
+		goto out;
+	}
+	const struct config_log *log = &(*snapshot)->config->log;
+	const struct log_config log_config = { .level = (enum log_level)log->level,
+		.format = (enum log_format)log->format,
+		.target = (enum log_target)log->target };
+	log_configure(&log_config);
+	snapshot_release(snapshot);
+	if (engine_run(engine, reload, (void *)(uintptr_t)file, &err))
+		status = EXIT_SUCCESS;
+	else if (err.kind == ERR_TIMEOUT)
+		_exit(EXIT_SUCCESS); /* workers still use everything: leave it to the kernel */
+	else
+		log_event(LEVEL_ERROR, "gate.failed", LOG_STR("text", err.text));
+out:
+	engine_destroy(&engine);
+	conf_errors_finish(&errors);
+	return status;
+}
+
+int
+command_run(int argc, char **argv)
+{
+	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
+		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
+	const char *file = CONFIG_FILE_DEFAULT;
+	struct conf_errors errors;
+	struct err err = { 0 };
+	int option;
+
+	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		if (option == 'h')
+			return fputs(usage, stdout) < 0;
+		if (option != 'c') {
+			(void)fputs(usage, stderr);
+			return EXIT_USAGE;
+		}
+		file = optarg;
+	}
+	if (optind < argc) {
+		(void)fprintf(stderr, "gatepost run: what is \"%s\"?\n%s", argv[optind], usage);
+		return EXIT_USAGE;
+	}
+	set_up_process();
+	if (!dkim_sign_init(&err)) {
+		(void)fprintf(stderr, "gatepost: %s\n", err.text);
+		return EXIT_FAILURE;
+	}
+	conf_errors_init(&errors);
+	struct snapshot *snapshot = load(file, &errors);
+	print_errors(&errors);
+	conf_errors_finish(&errors);
+	int status = EXIT_FAILURE;
+	if (snapshot != NULL)
+		status = serve(file, &snapshot);
+	snapshot_release(&snapshot);
+	dkim_sign_finish();
+	return status;
+}

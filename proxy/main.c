@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* gatepost: the sub-commands of the one binary. */
+#include "proxy/commands/commands.h"
+
+#include "lib/base/attr.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#ifndef GATEPOST_VERSION
+#define GATEPOST_VERSION "0.1"
+#endif
+
+static const struct {
+	const char *name, *summary;
+	int (*run)(int argc, char **argv);
+} commands[] = {
+	{ "run", "serve: accept, check, sign and forward mail", command_run },
+	{ "check-config", "read the configuration and say what is wrong with it",
+	    command_check_config },
+	{ "keygen", "make a DKIM key and print its DNS record", command_keygen },
+	{ "passwd", "set a login's password in the users file", command_passwd },
+};
+
+static void
+print_usage(FILE *to)
+{
+	(void)fprintf(to, "usage: gatepost COMMAND [OPTION]...\n\n");
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
+		(void)fprintf(to, "  %-14s%s\n", commands[i].name, commands[i].summary);
+	(void)fprintf(to, "\n\"gatepost COMMAND --help\" says more; --version prints the version.\n");
+}
+
+int
+main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : "";
+
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		if (strcmp(name, commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	}
+	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+		print_usage(stdout);
+		return EXIT_SUCCESS;
+	}
+	if (strcmp(name, "--version") == 0) {
+		(void)printf("gatepost %s\n", GATEPOST_VERSION);
+		return EXIT_SUCCESS;
+	}
+	if (argc > 1)
+		(void)fprintf(stderr, "gatepost: there is no command \"%s\"\n", name);
+	print_usage(stderr);
+	return EXIT_USAGE;
+}
