@@ -29,7 +29,8 @@ print_usage(FILE *to)
 	(void)fprintf(to, "usage: gatepost COMMAND [OPTION]...\n\n");
 	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
 		(void)fprintf(to, "  %-14s%s\n", commands[i].name, commands[i].summary);
-	(void)fprintf(to, "\n\"gatepost COMMAND --help\" says more; --version prints the version.\n");
+	(void)fprintf(
+	    to, "\n\"gatepost COMMAND --help\" says more; --version prints the version.\n");
 }
 
 int
@@ -41,7 +42,8 @@ main(int argc, char **argv)
 		if (strcmp(name, commands[i].name) == 0)
 			return commands[i].run(argc - 1, argv + 1);
 	}
-	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 ||
+	    strcmp(name, "help") == 0) {
 		print_usage(stdout);
 		return EXIT_SUCCESS;
 	}

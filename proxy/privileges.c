@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 bool
-privileges_find(const char *user, const char *group, uid_t *uid_out, gid_t *gid_out,
-    struct err *err)
+privileges_find(
+    const char *user, const char *group, uid_t *uid_out, gid_t *gid_out, struct err *err)
 {
 	*uid_out = getuid();
 	*gid_out = getgid();
@@ -23,13 +23,15 @@ privileges_find(const char *user, const char *group, uid_t *uid_out, gid_t *gid_
 	if (pw == NULL)
 		return err_set(err, ERR_CONFIG, "user: there is no account \"%s\"", user);
 	if (pw->pw_uid == 0)
-		return err_set(err, ERR_CONFIG, "user: \"%s\" is root; use another account", user);
+		return err_set(
+		    err, ERR_CONFIG, "user: \"%s\" is root; use another account", user);
 	*uid_out = pw->pw_uid;
 	*gid_out = pw->pw_gid;
 	if (group != NULL) {
 		const struct group *gr = getgrnam(group);
 		if (gr == NULL)
-			return err_set(err, ERR_CONFIG, "group: there is no group \"%s\"", group);
+			return err_set(
+			    err, ERR_CONFIG, "group: there is no group \"%s\"", group);
 		*gid_out = gr->gr_gid;
 	}
 	return true;

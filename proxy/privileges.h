@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * From root to the configured user, for good. Done after the sockets are bound and the keys read,
- * before the first octet of a client is.
+ * From root to the configured user, for good. Done after the sockets are bound and the keys
+ * read, before the first octet of a client is.
  */
 #ifndef GATEPOST_PROXY_PRIVILEGES_H
 #define GATEPOST_PROXY_PRIVILEGES_H
@@ -15,8 +15,8 @@
  * root it stays who it is, whatever user says. Errors: root without a user, the user is root,
  * unknown names.
  */
-MUST_CHECK bool privileges_find(const char *user, const char *group, uid_t *uid_out, gid_t *gid_out,
-    struct err *err);
+MUST_CHECK bool privileges_find(
+    const char *user, const char *group, uid_t *uid_out, gid_t *gid_out, struct err *err);
 
 /* privileges_drop - become uid and gid, and never more again (no_new_privs). Verified. */
 MUST_CHECK bool privileges_drop(const char *user, uid_t uid, gid_t gid, struct err *err);

@@ -21,13 +21,16 @@ make_keyring(struct snapshot *s, struct conf_errors *errors)
 			char warning[160] = "";
 			struct err err = { 0 };
 			struct dkim_key *key = dkim_key_read(keys[j].key, warning, &err);
-			if (key == NULL ||
-			    !dkim_keyring_add(s->keyring, domains[i].name, keys[j].selector, key, &err))
-				conf_error(errors, keys[j].where, "domains.dkim", "%s", err.text);
+			if (key == NULL || !dkim_keyring_add(s->keyring, domains[i].name,
+					       keys[j].selector, key, &err))
+				conf_error(
+				    errors, keys[j].where, "domains.dkim", "%s", err.text);
 			if (warning[0] != '\0') {
 				s->warnings++;
-				log_event(LEVEL_WARNING, "config.warning", LOG_STR("domain", domains[i].name),
-				    LOG_STR("selector", keys[j].selector), LOG_STR("text", warning));
+				log_event(LEVEL_WARNING, "config.warning",
+				    LOG_STR("domain", domains[i].name),
+				    LOG_STR("selector", keys[j].selector),
+				    LOG_STR("text", warning));
 			}
 		}
 	}
@@ -54,12 +57,14 @@ make_listeners(struct snapshot *s, struct conf_errors *errors)
 		struct err err = { 0 };
 		l->config = &configs[i];
 		if (!address_parse(configs[i].listen, &l->address, &err)) {
-			conf_error(errors, configs[i].where, "listeners.listen", "%s", err.text);
+			conf_error(
+			    errors, configs[i].where, "listeners.listen", "%s", err.text);
 			continue;
 		}
 		if (configs[i].tls == LISTENER_TLS_NONE)
 			continue;
-		const struct tls_server_config tls = { .certificate = s->config->tls.certificate,
+		const struct tls_server_config tls = { .certificate =
+							   s->config->tls.certificate,
 			.key = s->config->tls.key,
 			.min_version = s->config->tls.min_version,
 			.listener = configs[i].listen };
@@ -75,7 +80,8 @@ static struct upstream *
 find_upstream(const struct snapshot *s, const char *name)
 {
 	for (size_t i = 0; i < s->config->upstreams.count; i++) {
-		if (s->upstreams[i] != NULL && strcmp(upstream_name(s->upstreams[i]), name) == 0)
+		if (s->upstreams[i] != NULL &&
+		    strcmp(upstream_name(s->upstreams[i]), name) == 0)
 			return s->upstreams[i];
 	}
 	return NULL;
@@ -94,9 +100,10 @@ make_service(struct snapshot *s, enum gate_role role, struct conf_errors *errors
 		return;
 	service->config = config;
 	service->upstream = find_upstream(s, config->upstream);
-	service->chain = submission ?
-	    chain_create(s->loaded->submission_chain, s->loaded->submission_count, &env, errors) :
-	    chain_create(s->loaded->inbound_chain, s->loaded->inbound_count, &env, errors);
+	service->chain = submission ? chain_create(s->loaded->submission_chain,
+					  s->loaded->submission_count, &env, errors)
+				    : chain_create(s->loaded->inbound_chain,
+					  s->loaded->inbound_count, &env, errors);
 }
 
 static void

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * A snapshot: one configuration made ready to serve (TLS contexts, keys, chains, upstreams,
- * backends). Immutable, counted: a reload makes a new one, sessions keep the one they began with.
+ * backends). Immutable, counted: a reload makes a new one, sessions keep the one they began
+ * with.
  */
 #ifndef GATEPOST_PROXY_SNAPSHOT_H
 #define GATEPOST_PROXY_SNAPSHOT_H
@@ -27,10 +28,10 @@ struct snapshot_listener {
 
 struct snapshot {
 	atomic_uint references;
-	struct loaded_config *loaded; /* owned */
-	const struct config *config;  /* borrowed from loaded */
-	struct dkim_keyring *keyring; /* owned */
-	struct upstream **upstreams;  /* owned; as many as config->upstreams */
+	struct loaded_config *loaded;	     /* owned */
+	const struct config *config;	     /* borrowed from loaded */
+	struct dkim_keyring *keyring;	     /* owned */
+	struct upstream **upstreams;	     /* owned; as many as config->upstreams */
 	struct snapshot_service services[2]; /* by enum gate_role */
 	struct snapshot_listener *listeners; /* owned; as many as config->listeners */
 	struct authenticator *authenticator; /* owned; NULL without backends */
@@ -42,7 +43,8 @@ struct snapshot {
  * snapshot_create - takes *loaded over, also on failure. Reads certificates and keys, so it may
  * need root at start. NULL when an error was added. Begins with one reference.
  */
-MUST_CHECK struct snapshot *snapshot_create(struct loaded_config **loaded, struct conf_errors *errors);
+MUST_CHECK struct snapshot *snapshot_create(
+    struct loaded_config **loaded, struct conf_errors *errors);
 struct snapshot *snapshot_hold(struct snapshot *s);
 void snapshot_release(struct snapshot **s);
 

@@ -65,7 +65,8 @@ make_folder(const char *path, uid_t uid, gid_t gid, struct err *err)
 {
 	if (mkdir(path, 0750) == 0) {
 		if (geteuid() == 0 && chown(path, uid, gid) != 0)
-			return err_set_errno(err, errno, "cannot give %s to the serving user", path);
+			return err_set_errno(
+			    err, errno, "cannot give %s to the serving user", path);
 	} else if (errno != EEXIST) {
 		return err_set_errno(err, errno, "cannot make the folder %s", path);
 	}
@@ -85,7 +86,8 @@ become_user(const struct snapshot *s, struct err *err)
 	    !privileges_drop(config->user, uid, gid, err))
 		return false;
 	if (access(s->temp_dir, R_OK | W_OK | X_OK) != 0)
-		return err_set_errno(err, errno, "the serving user cannot write to %s", s->temp_dir);
+		return err_set_errno(
+		    err, errno, "the serving user cannot write to %s", s->temp_dir);
 	return true;
 }
 

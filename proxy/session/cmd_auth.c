@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * AUTH (RFC 4954): the exchange as lines; what they mean is proxy/auth's business. A response is
- * never a command: "*" cancels, everything else goes to the mechanism.
+ * AUTH (RFC 4954): the exchange as lines; what they mean is proxy/auth's business. A response
+ * is never a command: "*" cancels, everything else goes to the mechanism.
  */
 #include "proxy/session/session_private.h"
 
@@ -56,7 +56,8 @@ check(struct session *s)
 		s->facts.identity = identity;
 		log_verdict(s, "auth.ok", now, NULL);
 	} else {
-		log_verdict(s, verdict == AUTH_REFUSED ? "auth.fail" : "auth.unavailable", now, &why);
+		log_verdict(
+		    s, verdict == AUTH_REFUSED ? "auth.fail" : "auth.unavailable", now, &why);
 	}
 	end_exchange(s);
 	switch (verdict) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * DATA (RFC 5321 4.1.1.4): 354, then content until CRLF.CRLF, into the store. What cannot be kept
- * (too large, disk full) is read to its end all the same, within a bound, so that the reply comes
- * where the client waits for it. A line end that is no CRLF ends the connection.
+ * DATA (RFC 5321 4.1.1.4): 354, then content until CRLF.CRLF, into the store. What cannot be
+ * kept (too large, disk full) is read to its end all the same, within a bound, so that the
+ * reply comes where the client waits for it. A line end that is no CRLF ends the connection.
  */
 #include "proxy/session/session_private.h"
 
@@ -18,7 +18,8 @@ cmd_data(struct session *s, const struct smtp_command *command)
 		.max_octets = (uint64_t)limits->message_octets };
 
 	(void)command;
-	/* RFC 2920 3.1: DATA ends a group. Content before its 354 would be commands, had we said 5xx. */
+	/* RFC 2920 3.1: DATA ends a group. Content before its 354 would be commands, had we
+	 * said 5xx. */
 	if (s->in.len > 0) {
 		session_close(s, REPLY_CONTENT_EARLY, NULL, "content before 354");
 		return;
@@ -31,17 +32,16 @@ cmd_data(struct session *s, const struct smtp_command *command)
 static void
 refuse_octets(struct session *s, enum dot_status status)
 {
-	enum reply_id id = status == DOT_BARE_LF ? REPLY_CONTENT_BARE_LF :
-	    status == DOT_BARE_CR		 ? REPLY_CONTENT_BARE_CR :
-						   REPLY_CONTENT_NUL;
+	enum reply_id id = status == DOT_BARE_LF   ? REPLY_CONTENT_BARE_LF
+			   : status == DOT_BARE_CR ? REPLY_CONTENT_BARE_CR
+						   : REPLY_CONTENT_NUL;
 
 	log_event(LEVEL_INFO, "msg.malformed", LOG_STR("id", s->facts.message_id),
 	    LOG_STR("client", s->facts.client.text), LOG_OPT("login", s->facts.identity.login),
 	    LOG_STR("from", s->facts.reverse_path),
-	    LOG_STR("reason",
-		status == DOT_BARE_LF	  ? "bare LF" :
-		    status == DOT_BARE_CR ? "bare CR" :
-					    "NUL"));
+	    LOG_STR("reason", status == DOT_BARE_LF   ? "bare LF"
+			      : status == DOT_BARE_CR ? "bare CR"
+						      : "NUL"));
 	session_close(s, id, NULL, "malformed content");
 }
 
@@ -79,8 +79,8 @@ cmd_data_content(struct session *s)
 {
 	char decoded[SESSION_IN_MAX + 2];
 	size_t decoded_len, used;
-	enum dot_status status = dot_decode(&s->tx->decoder, buf_view(&s->in), decoded,
-	    &decoded_len, &used);
+	enum dot_status status =
+	    dot_decode(&s->tx->decoder, buf_view(&s->in), decoded, &decoded_len, &used);
 
 	buf_drop(&s->in, used);
 	if (status != DOT_MORE && status != DOT_END) {
@@ -91,7 +91,8 @@ cmd_data_content(struct session *s)
 	if (status == DOT_END) {
 		s->tx->content_done_ms = clock_mono_ms();
 		finish(s);
-	} else if (s->tx->discarded_octets > (uint64_t)s->snapshot->config->limits.message_octets) {
+	} else if (s->tx->discarded_octets >
+		   (uint64_t)s->snapshot->config->limits.message_octets) {
 		/* Twice the limit, and still no end: not worth the bandwidth. */
 		char limit[CMD_SIZE_TEXT];
 		cmd_size_text(s, limit);

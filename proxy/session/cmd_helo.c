@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* HELO and EHLO (RFC 5321 4.1.1.1): what we offer is what we and the upstream can both carry. */
+/* HELO and EHLO (RFC 5321 4.1.1.1): what we offer is what we and the upstream can both carry.
+ */
 #include "proxy/session/session_private.h"
 
 #include <stdio.h>
@@ -15,9 +16,9 @@ say_ehlo(struct session *s)
 	upstream_features(s->service->upstream, &upstream);
 	if (upstream.size_limit != 0 && upstream.size_limit < size)
 		size = upstream.size_limit;
-	(void)snprintf(text, sizeof(text), "%s\nPIPELINING\nSIZE %llu%s%s%s%s\nENHANCEDSTATUSCODES",
-	    s->facts.hostname, (unsigned long long)size,
-	    upstream.eightbitmime ? "\n8BITMIME" : "",
+	(void)snprintf(text, sizeof(text),
+	    "%s\nPIPELINING\nSIZE %llu%s%s%s%s\nENHANCEDSTATUSCODES", s->facts.hostname,
+	    (unsigned long long)size, upstream.eightbitmime ? "\n8BITMIME" : "",
 	    facts.tls_offered && !facts.tls_on ? "\nSTARTTLS" : "",
 	    facts.auth_offered && !facts.authenticated ? "\nAUTH " : "",
 	    facts.auth_offered && !facts.authenticated ? mech_names : "");
@@ -36,7 +37,8 @@ cmd_helo(struct session *s, const struct smtp_command *command)
 	transaction_end(s);
 	s->facts.helo = arena_strdup(&s->arena, command->args);
 	s->facts.is_esmtp = command->verb == VERB_EHLO;
-	if (!chain_run_stage(s->service->chain, NULL, STAGE_HELO, &s->facts, NULL, NULL, &reply)) {
+	if (!chain_run_stage(
+		s->service->chain, NULL, STAGE_HELO, &s->facts, NULL, NULL, &reply)) {
 		session_say_reply(s, &reply);
 		return;
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* RCPT (RFC 5321 4.1.1.3): the chain's word first, then the upstream's own, handed on as it is. */
+/* RCPT (RFC 5321 4.1.1.3): the chain's word first, then the upstream's own, handed on as it is.
+ */
 #include "proxy/session/session_private.h"
 
 #include "lib/base/log.h"

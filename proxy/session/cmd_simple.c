@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The commands without consequences: RSET, NOOP, VRFY, HELP, QUIT (RFC 5321 4.1.1.5 to 4.1.1.10). */
+/* The commands without consequences: RSET, NOOP, VRFY, HELP, QUIT (RFC 5321 4.1.1.5
+ * to 4.1.1.10). */
 #include "proxy/session/session_private.h"
 
 void
@@ -17,7 +18,8 @@ cmd_noop(struct session *s, const struct smtp_command *command)
 	session_say(s, REPLY_NOOP, NULL);
 }
 
-/* RFC 5321 7.3: whether an address exists is not told here; RCPT relays the upstream's own word. */
+/* RFC 5321 7.3: whether an address exists is not told here; RCPT relays the upstream's own
+ * word. */
 void
 cmd_vrfy(struct session *s, const struct smtp_command *command)
 {
@@ -29,7 +31,8 @@ void
 cmd_help(struct session *s, const struct smtp_command *command)
 {
 	(void)command;
-	session_say(s, REPLY_HELP, "HELO EHLO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT");
+	session_say(
+	    s, REPLY_HELP, "HELO EHLO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT");
 }
 
 void

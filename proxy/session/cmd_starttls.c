@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * STARTTLS (RFC 3207): whatever the client sent in clear behind it is thrown away, and all that it
- * said before is forgotten (4.2), so that nothing injected in clear reaches the protected session.
+ * STARTTLS (RFC 3207): whatever the client sent in clear behind it is thrown away, and all that
+ * it said before is forgotten (4.2), so that nothing injected in clear reaches the protected
+ * session.
  */
 #include "proxy/session/session_private.h"
 

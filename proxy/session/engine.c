@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The engine; see engine.h. The loop's thread accepts, keeps the park, handles signals and swaps
- * snapshots; workers run sessions; a reload builds its snapshot on a short-lived thread.
+ * The engine; see engine.h. The loop's thread accepts, keeps the park, handles signals and
+ * swaps snapshots; workers run sessions; a reload builds its snapshot on a short-lived thread.
  */
 #include "proxy/session/engine.h"
 
@@ -155,7 +155,8 @@ start_reload(struct engine *e)
 	e->reloading = pthread_create(&thread, &attr, reload_main, e) == 0;
 	pthread_attr_destroy(&attr);
 	if (!e->reloading)
-		log_event(LEVEL_ERROR, "gate.reload_failed", LOG_STR("text", "no thread for it"));
+		log_event(
+		    LEVEL_ERROR, "gate.reload_failed", LOG_STR("text", "no thread for it"));
 }
 
 static void
@@ -177,7 +178,8 @@ use_snapshot(struct engine *e, struct snapshot *fresh)
 		workers_set_limit(e->workers, (size_t)fresh->config->limits.workers);
 		snapshot_release(&e->current);
 		e->current = fresh;
-		const struct log_config log = { .level = (enum log_level)fresh->config->log.level,
+		const struct log_config log = { .level =
+						    (enum log_level)fresh->config->log.level,
 			.format = (enum log_format)fresh->config->log.format,
 			.target = (enum log_target)fresh->config->log.target };
 		log_configure(&log);
@@ -185,7 +187,8 @@ use_snapshot(struct engine *e, struct snapshot *fresh)
 		    LOG_U64("listeners", fresh->config->listeners.count));
 	} else {
 		for (size_t i = 0; i < errors.count; i++)
-			log_event(LEVEL_ERROR, "gate.reload_failed", LOG_STR("text", errors.lines[i]));
+			log_event(LEVEL_ERROR, "gate.reload_failed",
+			    LOG_STR("text", errors.lines[i]));
 		snapshot_release(&fresh);
 	}
 	conf_errors_finish(&errors);
@@ -313,7 +316,8 @@ engine_run(struct engine *e, engine_reload reload, void *context, struct err *er
 		return err_set(err, ERR_IO, "cannot wait for signals");
 	listeners_use(e->listeners, e->current);
 	log_event(LEVEL_INFO, "gate.ready", LOG_STR("hostname", e->current->config->hostname),
-	    LOG_U64("listeners", e->current->config->listeners.count), LOG_U64("pid", getpid()));
+	    LOG_U64("listeners", e->current->config->listeners.count),
+	    LOG_U64("pid", getpid()));
 	notify_send("READY=1");
 	if (event_base_dispatch(e->base) < 0)
 		return err_set(err, ERR_IO, "the event loop failed");

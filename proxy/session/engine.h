@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The engine: listeners, the park, the workers, and the snapshot that new sessions get. One of it
- * in a process. DESIGN "Park the idle, block the busy": a session is owned by exactly one thread at
- * a time, the loop while it is parked, a worker while it runs.
+ * The engine: listeners, the park, the workers, and the snapshot that new sessions get. One of
+ * it in a process. DESIGN "Park the idle, block the busy": a session is owned by exactly one
+ * thread at a time, the loop while it is parked, a worker while it runs.
  */
 #ifndef GATEPOST_PROXY_SESSION_ENGINE_H
 #define GATEPOST_PROXY_SESSION_ENGINE_H
@@ -22,7 +22,8 @@ MUST_CHECK bool engine_bind(struct engine *e, struct conf_errors *errors);
  * SIGHUP and returns the snapshot to serve from now on (a reference is taken over), or NULL.
  */
 typedef struct snapshot *(*engine_reload)(void *context);
-MUST_CHECK bool engine_run(struct engine *e, engine_reload on_hup, void *context, struct err *err);
+MUST_CHECK bool engine_run(
+    struct engine *e, engine_reload on_hup, void *context, struct err *err);
 
 /* Only valid when no thread runs any more. */
 void engine_destroy(struct engine **e);

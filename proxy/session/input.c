@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * Octets from and to the client, plain or TLS, on a non-blocking descriptor: never waits, never
- * interprets. After close_notify or any TLS error the connection is over (never read on in clear).
+ * interprets. After close_notify or any TLS error the connection is over (never read on in
+ * clear).
  */
 #include "proxy/session/session_private.h"
 
@@ -11,7 +12,7 @@
 #include <openssl/err.h>
 #include <sys/socket.h>
 
-#define FILL_COMMANDS 2048	  /* octets asked for while lines are awaited */
+#define FILL_COMMANDS 2048 /* octets asked for while lines are awaited */
 #define LINGER_MAX    (256 * 1024)
 #define FILL_CONTENT  SESSION_IN_MAX /* and while content is */
 
@@ -148,9 +149,9 @@ input_has_early_talk(const struct session *s)
 }
 
 /*
- * A close(2) with octets unread makes the kernel send a reset, which can overtake our last reply.
- * So we end our side and read on, in clear or not, only to throw it away; bounded by the caller's
- * deadline and LINGER_MAX.
+ * A close(2) with octets unread makes the kernel send a reset, which can overtake our last
+ * reply. So we end our side and read on, in clear or not, only to throw it away; bounded by the
+ * caller's deadline and LINGER_MAX.
  */
 enum input_status
 input_linger(struct session *s)

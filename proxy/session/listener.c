@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Accepting connections; see listener.h. When descriptors run out, one kept in reserve serves to
- * accept and close the newcomer, and the listener pauses: a loop that spins helps nobody.
+ * Accepting connections; see listener.h. When descriptors run out, one kept in reserve serves
+ * to accept and close the newcomer, and the listener pauses: a loop that spins helps nobody.
  */
 #include "proxy/session/listener.h"
 
@@ -16,9 +16,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define BACKLOG	     1024
-#define ACCEPTS_MAX  64	    /* in one turn of the loop */
-#define PAUSE_MS     200    /* after descriptors ran out */
+#define BACKLOG	    1024
+#define ACCEPTS_MAX 64	/* in one turn of the loop */
+#define PAUSE_MS    200 /* after descriptors ran out */
 
 struct listener {
 	struct listener *next;
@@ -86,8 +86,8 @@ on_accept(evutil_socket_t listen_fd, short what, void *arg)
 	(void)what;
 	for (int i = 0; i < ACCEPTS_MAX; i++) {
 		socklen_t len = sizeof(client);
-		int fd = accept4(listen_fd, (struct sockaddr *)&client, &len,
-		    SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd = accept4(
+		    listen_fd, (struct sockaddr *)&client, &len, SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd >= 0) {
 			(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
 			l->set->accepted(l->set->context, fd, &client, &l->address);
@@ -182,7 +182,8 @@ sweep(struct listeners *set)
 }
 
 bool
-listeners_bind(struct listeners *set, const struct snapshot *snapshot, struct conf_errors *errors)
+listeners_bind(
+    struct listeners *set, const struct snapshot *snapshot, struct conf_errors *errors)
 {
 	size_t errors_before = errors->count;
 
@@ -193,7 +194,8 @@ listeners_bind(struct listeners *set, const struct snapshot *snapshot, struct co
 		struct err err = { 0 };
 		if (find(set, &want->address) == NULL &&
 		    listener_open(set, &want->address, &err) == NULL)
-			conf_error(errors, want->config->where, "listeners.listen", "%s", err.text);
+			conf_error(
+			    errors, want->config->where, "listeners.listen", "%s", err.text);
 	}
 	if (errors->count == errors_before)
 		return true;

@@ -12,19 +12,20 @@
 
 struct listeners;
 
-/* accepted - a new connection (non-blocking, close-on-exec) at the listener written as address. */
+/* accepted - a new connection (non-blocking, close-on-exec) at the listener written as address.
+ */
 typedef void (*listener_accepted)(void *context, int fd, const struct sockaddr_storage *client,
     const struct sockaddr_storage *listener);
 
-struct listeners *listeners_create(struct event_base *base, listener_accepted accepted,
-    void *context);
+struct listeners *listeners_create(
+    struct event_base *base, listener_accepted accepted, void *context);
 
 /*
- * listeners_bind - open what the snapshot has and the set has not; nothing is closed and nothing
- * accepted yet. False: an error was added, and the set is as it was before.
+ * listeners_bind - open what the snapshot has and the set has not; nothing is closed and
+ * nothing accepted yet. False: an error was added, and the set is as it was before.
  */
-MUST_CHECK bool listeners_bind(struct listeners *l, const struct snapshot *snapshot,
-    struct conf_errors *errors);
+MUST_CHECK bool listeners_bind(
+    struct listeners *l, const struct snapshot *snapshot, struct conf_errors *errors);
 
 /* listeners_use - accept at the snapshot's addresses, close all others. NULL: close all. */
 void listeners_use(struct listeners *l, const struct snapshot *snapshot);

@@ -46,7 +46,8 @@ static void
 on_event(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
-	leave(session_slot(arg)->park, arg, (what & EV_TIMEOUT) != 0 ? WAKE_TIMEOUT : WAKE_READY);
+	leave(
+	    session_slot(arg)->park, arg, (what & EV_TIMEOUT) != 0 ? WAKE_TIMEOUT : WAKE_READY);
 }
 
 static void

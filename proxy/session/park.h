@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The park: sessions that wait for their client, on one event loop, each with a deadline. Putting
- * one in may come from any thread; it goes to the workers when its wait is over.
+ * The park: sessions that wait for their client, on one event loop, each with a deadline.
+ * Putting one in may come from any thread; it goes to the workers when its wait is over.
  */
 #ifndef GATEPOST_PROXY_SESSION_PARK_H
 #define GATEPOST_PROXY_SESSION_PARK_H
@@ -12,7 +12,8 @@
 
 struct park;
 
-/* ready is called on the loop's thread, with the session's slot.wake filled; ownership passes on. */
+/* ready is called on the loop's thread, with the session's slot.wake filled; ownership passes
+ * on. */
 typedef void (*park_ready)(void *context, struct session *s);
 
 struct park *park_create(struct event_base *base, park_ready ready, void *context);

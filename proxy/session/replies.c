@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The table of our own replies; see replies.h. Each says what is wrong and what to do about it. */
+/* The table of our own replies; see replies.h. Each says what is wrong and what to do about it.
+ */
 #include "proxy/session/replies.h"
 
 static const struct {
@@ -11,7 +12,8 @@ static const struct {
 	[REPLY_EHLO] = { 250, "", "{}" },
 	[REPLY_STARTTLS] = { 220, "2.0.0", "Ready to start TLS" },
 	[REPLY_AUTH_OK] = { 235, "2.7.0", "Authentication succeeded" },
-	[REPLY_AUTH_REFUSED] = { 535, "5.7.8", "Authentication failed: check login and password" },
+	[REPLY_AUTH_REFUSED] = { 535, "5.7.8",
+	    "Authentication failed: check login and password" },
 	[REPLY_AUTH_UNAVAILABLE] = { 454, "4.7.0",
 	    "Authentication is not possible right now, try again later" },
 	[REPLY_AUTH_CANCELLED] = { 501, "5.7.0", "Authentication cancelled" },
@@ -21,7 +23,8 @@ static const struct {
 	[REPLY_AUTH_FAILURES] = { 421, "4.7.0", "Too many failed authentications, closing" },
 	[REPLY_RSET] = { 250, "2.0.0", "Ok" },
 	[REPLY_NOOP] = { 250, "2.0.0", "Ok" },
-	[REPLY_VRFY] = { 252, "2.5.2", "Cannot verify an address, but will try to deliver to it" },
+	[REPLY_VRFY] = { 252, "2.5.2",
+	    "Cannot verify an address, but will try to deliver to it" },
 	[REPLY_HELP] = { 214, "2.0.0", "Commands: {}" },
 	[REPLY_QUIT] = { 221, "2.0.0", "Bye" },
 	[REPLY_DATA] = { 354, "", "End the message with <CRLF>.<CRLF>" },
@@ -34,7 +37,8 @@ static const struct {
 	[REPLY_ARGUMENT] = { 501, "5.5.4", "{} needs an argument" },
 	[REPLY_HELO_SYNTAX] = { 501, "5.5.4", "{} needs a domain name or an address literal" },
 	[REPLY_SYNTAX_KEYWORD] = { 501, "5.5.4", "Syntax: {}" },
-	[REPLY_SYNTAX_PATH] = { 501, "5.1.3", "Address is not valid: write <local-part@domain>" },
+	[REPLY_SYNTAX_PATH] = { 501, "5.1.3",
+	    "Address is not valid: write <local-part@domain>" },
 	[REPLY_SYNTAX_LONG] = { 501, "5.1.3",
 	    "Address is too long: 64 octets of local part, 255 of domain at most" },
 	[REPLY_SYNTAX_UTF8] = { 553, "5.6.7", "Address has non-ASCII characters" },
@@ -42,7 +46,8 @@ static const struct {
 	[REPLY_SYNTAX_PARAM] = { 501, "5.5.4", "A parameter is malformed or given twice" },
 	[REPLY_SYNTAX_PARAM_UNKNOWN] = { 555, "5.5.4", "A parameter is not supported" },
 	[REPLY_SIZE] = { 552, "5.3.4", "Message is larger than {} octets" },
-	[REPLY_RECIPIENTS] = { 452, "4.5.3", "Too many recipients: send the rest in another message" },
+	[REPLY_RECIPIENTS] = { 452, "4.5.3",
+	    "Too many recipients: send the rest in another message" },
 	[REPLY_LINE_LONG] = { 500, "5.5.2", "Line is too long, closing" },
 	[REPLY_LINE_BARE_LF] = { 500, "5.5.2", "Line ends in LF without CR, closing" },
 	[REPLY_LINE_BARE_CR] = { 500, "5.5.2", "Line holds a CR without LF, closing" },
@@ -51,13 +56,15 @@ static const struct {
 	    "Message refused: a line ends in LF without CR (RFC 5321 2.3.8), closing" },
 	[REPLY_CONTENT_BARE_CR] = { 550, "5.6.0",
 	    "Message refused: it holds a CR without LF (RFC 5321 2.3.8), closing" },
-	[REPLY_CONTENT_NUL] = { 550, "5.6.0", "Message refused: it holds a NUL octet, closing" },
+	[REPLY_CONTENT_NUL] = { 550, "5.6.0",
+	    "Message refused: it holds a NUL octet, closing" },
 	[REPLY_CONTENT_EARLY] = { 503, "5.5.0",
 	    "Content was sent before the 354 reply to DATA, closing" },
 	[REPLY_HEADER_SYNTAX] = { 554, "5.6.0", "Message header is malformed at line {}" },
 	[REPLY_HEADER_LARGE] = { 552, "5.3.4", "Message header is too large" },
 	[REPLY_STORE] = { 452, "4.3.1", "Message cannot be stored right now, try again later" },
-	[REPLY_EARLY_TALKER] = { 554, "5.5.0", "Wait for the greeting before you speak, closing" },
+	[REPLY_EARLY_TALKER] = { 554, "5.5.0",
+	    "Wait for the greeting before you speak, closing" },
 	[REPLY_FOREIGN] = { 554, "5.5.0", "This is an SMTP server, closing" },
 	[REPLY_ERRORS] = { 421, "4.7.0", "Too many errors, closing" },
 	[REPLY_COMMANDS] = { 421, "4.7.0", "Too many commands without a message, closing" },

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Every reply of the server side's own, as rows of one table: what a client hears, in one place.
- * A text may hold "{}", where the one detail of the call goes.
+ * Every reply of the server side's own, as rows of one table: what a client hears, in one
+ * place. A text may hold "{}", where the one detail of the call goes.
  */
 #ifndef GATEPOST_PROXY_SESSION_REPLIES_H
 #define GATEPOST_PROXY_SESSION_REPLIES_H

@@ -37,8 +37,10 @@ static const struct rule {
 /* Table 2: what follows? STATE_COUNT (written NEVER): it cannot happen there. */
 #define NEVER STATE_COUNT
 static const enum state next[EVENT_COUNT][STATE_COUNT] = {
-	/*                   START          READY          AUTH           MAIL           RCPT           CONTENT        CLOSING */
-	[EVENT_HELO] = { STATE_READY, STATE_READY, NEVER, STATE_READY, STATE_READY, NEVER, NEVER },
+	/*                   START          READY          AUTH           MAIL           RCPT
+	   CONTENT        CLOSING */
+	[EVENT_HELO] = { STATE_READY, STATE_READY, NEVER, STATE_READY, STATE_READY, NEVER,
+	    NEVER },
 	[EVENT_TLS] = { STATE_START, STATE_START, NEVER, NEVER, NEVER, NEVER, NEVER },
 	[EVENT_AUTH] = { NEVER, STATE_AUTH, STATE_AUTH, NEVER, NEVER, NEVER, NEVER },
 	[EVENT_AUTH_END] = { NEVER, STATE_READY, STATE_READY, NEVER, NEVER, NEVER, NEVER },
@@ -79,7 +81,8 @@ check_need(enum need need, enum state state, const struct rule_facts *f)
 }
 
 enum rule_verdict
-rules_check(enum smtp_verb verb, bool has_args, enum state state, const struct rule_facts *facts)
+rules_check(
+    enum smtp_verb verb, bool has_args, enum state state, const struct rule_facts *facts)
 {
 	if (verb >= VERB_UNKNOWN)
 		return RULE_UNKNOWN;
@@ -106,8 +109,8 @@ rules_next(enum state state, enum event_kind event)
 const char *
 rules_state_name(enum state state)
 {
-	static const char *const names[STATE_COUNT] = { "START", "READY", "AUTH", "MAIL", "RCPT",
-		"CONTENT", "CLOSING" };
+	static const char *const names[STATE_COUNT] = { "START", "READY", "AUTH", "MAIL",
+		"RCPT", "CONTENT", "CLOSING" };
 	return state < STATE_COUNT ? names[state] : "never";
 }
 
@@ -137,7 +140,7 @@ rules_verdict_name(enum rule_verdict verdict)
 const char *
 rules_event_name(enum event_kind event)
 {
-	static const char *const names[EVENT_COUNT] = { "helo", "tls", "auth", "auth-end", "mail",
-		"rcpt", "data", "tx-end", "close" };
+	static const char *const names[EVENT_COUNT] = { "helo", "tls", "auth", "auth-end",
+		"mail", "rcpt", "data", "tx-end", "close" };
 	return event < EVENT_COUNT ? names[event] : "?";
 }

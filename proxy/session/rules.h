@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * The protocol law of the server side: which verb may be said in which state, and what follows.
- * Two tables, no I/O. State is what the peer may say next; TLS and authentication are facts beside
- * it. tests/golden/protocol-law.txt shows the whole matrix; a change of law is a change there.
- * RFC 5321 4.1.4 (order of commands), RFC 3207 4.2, RFC 4954 4, RFC 6409 4.3.
+ * Two tables, no I/O. State is what the peer may say next; TLS and authentication are facts
+ * beside it. tests/golden/protocol-law.txt shows the whole matrix; a change of law is a change
+ * there. RFC 5321 4.1.4 (order of commands), RFC 3207 4.2, RFC 4954 4, RFC 6409 4.3.
  */
 #ifndef GATEPOST_PROXY_SESSION_RULES_H
 #define GATEPOST_PROXY_SESSION_RULES_H
@@ -22,15 +22,15 @@ enum state {
 };
 
 enum event_kind {
-	EVENT_HELO,	 /* EHLO or HELO accepted */
-	EVENT_TLS,	 /* STARTTLS: the handshake succeeded */
-	EVENT_AUTH,	 /* 334 said */
-	EVENT_AUTH_END,	 /* 235, or the exchange failed */
-	EVENT_MAIL,	 /* MAIL accepted */
-	EVENT_RCPT,	 /* RCPT accepted */
-	EVENT_DATA,	 /* 354 said */
-	EVENT_TX_END,	 /* the transaction is over: message answered, RSET, or abandoned */
-	EVENT_CLOSE,	 /* QUIT, a time-out, a broken line end, a lost peer */
+	EVENT_HELO,	/* EHLO or HELO accepted */
+	EVENT_TLS,	/* STARTTLS: the handshake succeeded */
+	EVENT_AUTH,	/* 334 said */
+	EVENT_AUTH_END, /* 235, or the exchange failed */
+	EVENT_MAIL,	/* MAIL accepted */
+	EVENT_RCPT,	/* RCPT accepted */
+	EVENT_DATA,	/* 354 said */
+	EVENT_TX_END,	/* the transaction is over: message answered, RSET, or abandoned */
+	EVENT_CLOSE,	/* QUIT, a time-out, a broken line end, a lost peer */
 	EVENT_COUNT,
 };
 
@@ -54,8 +54,8 @@ struct rule_facts {
 	bool is_esmtp;
 };
 
-enum rule_verdict rules_check(enum smtp_verb verb, bool has_args, enum state state,
-    const struct rule_facts *facts);
+enum rule_verdict rules_check(
+    enum smtp_verb verb, bool has_args, enum state state, const struct rule_facts *facts);
 
 /* rules_next - the state that follows; STATE_COUNT: the event cannot happen there (our bug). */
 enum state rules_next(enum state state, enum event_kind event);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * A session's life and its main loop: handshake, greeting, lines to commands, replies out. Runs on
- * a worker; returns whenever it needs the client. RFC 5321 3.1, 4.1.4, 4.5.3.2; RFC 2920 3.2.
+ * A session's life and its main loop: handshake, greeting, lines to commands, replies out. Runs
+ * on a worker; returns whenever it needs the client. RFC 5321 3.1, 4.1.4, 4.5.3.2; RFC
+ * 2920 3.2.
  */
 #include "proxy/session/session_private.h"
 
@@ -127,7 +128,8 @@ session_enter(struct session *s, enum event_kind event)
 	enum state next = rules_next(s->state, event);
 
 	if (next == STATE_COUNT)
-		BUG("event %s in state %s", rules_event_name(event), rules_state_name(s->state));
+		BUG("event %s in state %s", rules_event_name(event),
+		    rules_state_name(s->state));
 	s->state = next;
 }
 
@@ -136,7 +138,8 @@ session_say_reply(struct session *s, const struct smtp_reply *reply)
 {
 	if (reply->code >= 400)
 		s->errors++;
-	/* The cap holds many times what one turn can say: reaching it means a peer that never reads. */
+	/* The cap holds many times what one turn can say: reaching it means a peer that never
+	 * reads. */
 	if (!smtp_reply_write(reply, &s->out) && s->state != STATE_CLOSING) {
 		s->end_reason = "unread replies";
 		session_enter(s, EVENT_CLOSE);
@@ -193,8 +196,8 @@ greet(struct session *s)
 		session_close(s, REPLY_SHUTDOWN, s->facts.hostname, "shutdown");
 	} else if (s->ssl == NULL && input_has_early_talk(s)) {
 		session_close(s, REPLY_EARLY_TALKER, NULL, "early talker");
-	} else if (!chain_run_stage(s->service->chain, NULL, STAGE_CONNECT, &s->facts, NULL, NULL,
-		       &reply)) {
+	} else if (!chain_run_stage(
+		       s->service->chain, NULL, STAGE_CONNECT, &s->facts, NULL, NULL, &reply)) {
 		session_say_reply(s, &reply);
 		session_close(s, REPLY_COUNT, NULL, "refused");
 	} else {
@@ -267,7 +270,8 @@ handle_command(struct session *s, struct view line)
 		session_close(s, REPLY_COMMANDS, NULL, "too many commands");
 }
 
-/* A line that ends in anything but CRLF: what follows it cannot be trusted, so it is the last. */
+/* A line that ends in anything but CRLF: what follows it cannot be trusted, so it is the last.
+ */
 static void
 refuse_line(struct session *s, enum smtp_line status)
 {
@@ -288,8 +292,8 @@ refuse_line(struct session *s, enum smtp_line status)
 }
 
 /*
- * The line is copied out first, so that a handler sees in s->in only what came behind it. A line
- * of AUTH holds a password: its copy and what is left of it in the buffer are wiped.
+ * The line is copied out first, so that a handler sees in s->in only what came behind it. A
+ * line of AUTH holds a password: its copy and what is left of it in the buffer are wiped.
  */
 static bool
 consume_line(struct session *s)
@@ -298,9 +302,9 @@ consume_line(struct session *s)
 	struct view line;
 	size_t used;
 	bool in_auth = s->state == STATE_AUTH;
-	size_t max = in_auth || view_starts_nocase(buf_view(&s->in), VIEW("AUTH ")) ?
-	    SMTP_AUTH_LINE_MAX :
-	    SMTP_COMMAND_LINE_MAX;
+	size_t max = in_auth || view_starts_nocase(buf_view(&s->in), VIEW("AUTH "))
+			 ? SMTP_AUTH_LINE_MAX
+			 : SMTP_COMMAND_LINE_MAX;
 	enum smtp_line status = smtp_line_scan(buf_view(&s->in), max, &line, &used);
 
 	if (status == SMTP_LINE_MORE)
@@ -360,11 +364,11 @@ wake(struct session *s, enum session_wake why)
 	if (why == WAKE_TIMEOUT && s->state == STATE_CLOSING)
 		s->end_reason = "timeout";
 	if (why == WAKE_TIMEOUT)
-		session_close(s, s->handshaking ? REPLY_COUNT : REPLY_TIMEOUT, s->facts.hostname,
-		    "timeout");
+		session_close(s, s->handshaking ? REPLY_COUNT : REPLY_TIMEOUT,
+		    s->facts.hostname, "timeout");
 	else if (why == WAKE_STOP || (why == WAKE_DRAIN && s->tx == NULL))
-		session_close(s, s->handshaking ? REPLY_COUNT : REPLY_SHUTDOWN, s->facts.hostname,
-		    "shutdown");
+		session_close(s, s->handshaking ? REPLY_COUNT : REPLY_SHUTDOWN,
+		    s->facts.hostname, "shutdown");
 }
 
 static enum session_wait

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * One client connection, from accept to close. Whoever calls session_run owns it; it never blocks
- * on the client: when it needs the client it says what to wait for, and until when.
+ * One client connection, from accept to close. Whoever calls session_run owns it; it never
+ * blocks on the client: when it needs the client it says what to wait for, and until when.
  */
 #ifndef GATEPOST_PROXY_SESSION_SESSION_H
 #define GATEPOST_PROXY_SESSION_SESSION_H
@@ -30,7 +30,7 @@ enum session_wake {
 /* What park and workers keep beside a session. Nobody else reads it. */
 struct session_slot {
 	struct event event;
-	struct session *next; /* in the inbox of the park or the run queue */
+	struct session *next;		     /* in the inbox of the park or the run queue */
 	struct session *all_prev, *all_next; /* parked sessions, of the loop */
 	enum session_wait wait;
 	enum session_wake wake;
@@ -51,7 +51,8 @@ struct session *session_create(int fd, const struct sockaddr_storage *client,
 enum session_wait session_first_wait(const struct session *s);
 
 /* session_run - as far as it goes; *deadline_ms_out is set for WAIT_READ and WAIT_WRITE. */
-enum session_wait session_run(struct session *s, enum session_wake wake, int64_t *deadline_ms_out);
+enum session_wait session_run(
+    struct session *s, enum session_wake wake, int64_t *deadline_ms_out);
 
 void session_destroy(struct session **s);
 

@@ -9,10 +9,10 @@
 #include "proxy/session/rules.h"
 #include "proxy/session/session.h"
 
-#define SESSION_IN_MAX	 (16 * 1024) /* octets read ahead: a longest AUTH line fits */
-#define SESSION_OUT_MAX	 (64 * 1024) /* octets of replies not yet written */
-#define SESSION_ID_LEN	 12
-#define LOG_RECIPIENTS	 10 /* named in a msg.done line; the others are counted */
+#define SESSION_IN_MAX	(16 * 1024) /* octets read ahead: a longest AUTH line fits */
+#define SESSION_OUT_MAX (64 * 1024) /* octets of replies not yet written */
+#define SESSION_ID_LEN	12
+#define LOG_RECIPIENTS	10 /* named in a msg.done line; the others are counted */
 
 /* What became of the content while it came in: the reply waits for its end. */
 enum content_status { CONTENT_GOOD, CONTENT_TOO_LARGE, CONTENT_NOT_STORED };
@@ -38,8 +38,8 @@ struct session {
 	SSL *ssl; /* owned; NULL: plain */
 	bool handshaking, greeted;
 	bool lingering;
-	bool tls_next; /* the handshake begins when s->out has been written */
-	enum state state; /* written by session_enter only */
+	bool tls_next;		   /* the handshake begins when s->out has been written */
+	enum state state;	   /* written by session_enter only */
 	struct snapshot *snapshot; /* a reference */
 	const struct snapshot_listener *listener;
 	const struct snapshot_service *service;
@@ -49,7 +49,7 @@ struct session {
 	struct transaction *tx; /* NULL: none */
 	struct mech_run *auth;	/* during an AUTH exchange */
 	uint64_t messages;	/* transactions begun */
-	size_t lingered; /* octets thrown away after the last reply */
+	size_t lingered;	/* octets thrown away after the last reply */
 	unsigned errors, commands, auth_failures;
 	int64_t opened_ms, deadline_ms; /* of the current wait */
 	const char *end_reason;		/* for session.end; static */
@@ -74,7 +74,8 @@ enum input_status input_fill(struct session *s);  /* read into s->in */
 enum input_status input_flush(struct session *s); /* write s->out */
 void input_start_tls(struct session *s);
 bool input_has_early_talk(const struct session *s);
-enum input_status input_linger(struct session *s); /* after the last reply: until the peer closes */
+enum input_status input_linger(
+    struct session *s); /* after the last reply: until the peer closes */
 
 /* transaction.c */
 void transaction_begin(struct session *s, const struct smtp_mail *mail);

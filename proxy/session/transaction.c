@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * A transaction: begun by MAIL, ended by transaction_end() on every path. When the content is whole:
- * message, our Received field, the chain, the upstream, and the one msg.done line.
+ * A transaction: begun by MAIL, ended by transaction_end() on every path. When the content is
+ * whole: message, our Received field, the chain, the upstream, and the one msg.done line.
  */
 #include "proxy/session/session_private.h"
 
@@ -31,8 +31,8 @@ transaction_begin(struct session *s, const struct smtp_mail *mail)
 	f->mail.path.domain = arena_view(&tx->arena, mail->path.domain);
 	smtp_path_write(&mail->path, address);
 	f->reverse_path = arena_strdup(&tx->arena, view_of(address));
-	f->message_id = arena_printf(&tx->arena, "%s.%llu", f->session_id,
-	    (unsigned long long)s->messages);
+	f->message_id =
+	    arena_printf(&tx->arena, "%s.%llu", f->session_id, (unsigned long long)s->messages);
 	f->received_at = clock_real_s();
 	f->recipients = NULL;
 	f->recipient_count = 0;
@@ -48,8 +48,8 @@ transaction_add_recipient(struct session *s, const struct smtp_path *path)
 
 	if (s->facts.recipient_count == tx->recipient_room) {
 		tx->recipient_room = tx->recipient_room == 0 ? 4 : 2 * tx->recipient_room;
-		tx->recipients = mem_realloc(tx->recipients,
-		    tx->recipient_room * sizeof(*tx->recipients));
+		tx->recipients =
+		    mem_realloc(tx->recipients, tx->recipient_room * sizeof(*tx->recipients));
 	}
 	smtp_path_write(path, address);
 	struct recipient *r = &tx->recipients[s->facts.recipient_count++];
@@ -132,7 +132,8 @@ static void
 complete_reply(struct smtp_reply *reply)
 {
 	if (reply->enhanced[0] == '\0' && reply->code >= 200)
-		(void)snprintf(reply->enhanced, sizeof(reply->enhanced), "%d.0.0", reply->code / 100);
+		(void)snprintf(
+		    reply->enhanced, sizeof(reply->enhanced), "%d.0.0", reply->code / 100);
 }
 
 static void
@@ -172,16 +173,16 @@ log_done(struct session *s, const struct message *message, const struct outcome 
 	list_recipients(f, &rcpts);
 	smtp_reply_log_text(outcome->reply, reply, sizeof(reply));
 	log_event(LEVEL_INFO, "msg.done", LOG_STR("id", f->message_id),
-	    LOG_STR("result",
-		ok                                              ? "delivered" :
-		    smtp_reply_is_temporary(outcome->reply) ? "deferred" :
-							      "refused"),
-	    LOG_STR("by", outcome->by), LOG_STR("reply", reply), LOG_STR("client", f->client.text),
-	    LOG_STR("listener", f->listener), LOG_STR("helo", f->helo),
-	    LOG_OPT("tls", f->tls.version), LOG_OPT("cipher", f->tls.cipher),
-	    LOG_OPT("login", f->identity.login), LOG_OPT("mech", f->identity.mechanism),
-	    LOG_STR("from", f->reverse_path), LOG_VIEW("rcpt", buf_view(&rcpts)),
-	    LOG_U64("rcpts", f->recipient_count), LOG_U64("rcpts_refused", s->tx->refused_recipients),
+	    LOG_STR("result", ok					? "delivered"
+			      : smtp_reply_is_temporary(outcome->reply) ? "deferred"
+									: "refused"),
+	    LOG_STR("by", outcome->by), LOG_STR("reply", reply),
+	    LOG_STR("client", f->client.text), LOG_STR("listener", f->listener),
+	    LOG_STR("helo", f->helo), LOG_OPT("tls", f->tls.version),
+	    LOG_OPT("cipher", f->tls.cipher), LOG_OPT("login", f->identity.login),
+	    LOG_OPT("mech", f->identity.mechanism), LOG_STR("from", f->reverse_path),
+	    LOG_VIEW("rcpt", buf_view(&rcpts)), LOG_U64("rcpts", f->recipient_count),
+	    LOG_U64("rcpts_refused", s->tx->refused_recipients),
 	    LOG_U64("size", s->tx->content_octets),
 	    LOG_VIEW("header_from", field_text(message, "From")),
 	    LOG_VIEW("message_id", field_text(message, "Message-ID")),

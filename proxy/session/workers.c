@@ -18,7 +18,7 @@ struct workers {
 	workers_run run;
 	void *context;
 	pthread_mutex_t lock;
-	pthread_cond_t work, gone; /* "something queued", "a thread left" */
+	pthread_cond_t work, gone;    /* "something queued", "a thread left" */
 	struct session *first, *last; /* the queue, by slot.next */
 	size_t queued, threads, idle, limit;
 	bool stopping;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Worker threads and their run queue. A worker takes a session, runs it to its next wait, and hands
- * it on. Threads grow on demand up to a limit and leave when they idled for a while.
+ * Worker threads and their run queue. A worker takes a session, runs it to its next wait, and
+ * hands it on. Threads grow on demand up to a limit and leave when they idled for a while.
  */
 #ifndef GATEPOST_PROXY_SESSION_WORKERS_H
 #define GATEPOST_PROXY_SESSION_WORKERS_H
@@ -10,7 +10,8 @@
 
 struct workers;
 
-/* run is called on a worker; the session is the worker's until run hands it on or destroys it. */
+/* run is called on a worker; the session is the worker's until run hands it on or destroys it.
+ */
 typedef void (*workers_run)(void *context, struct session *s);
 
 struct workers *workers_create(size_t limit, workers_run run, void *context);

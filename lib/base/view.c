@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* Views; see view.h. */
+#include "lib/base/view.h"
+
+char
+ascii_lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+bool
+ascii_is_digit(char c)
+{
+	return c >= '0' && c <= '9';
+}
+
+bool
+ascii_is_alnum(char c)
+{
+	char lower = ascii_lower(c);
+
+	return ascii_is_digit(c) || (lower >= 'a' && lower <= 'z');
+}
+
+bool
+view_eq(struct view a, struct view b)
+{
+	return a.len == b.len && (a.len == 0 || memcmp(a.p, b.p, a.len) == 0);
+}
+
+bool
+view_eq_nocase(struct view a, struct view b)
+{
+	if (a.len != b.len)
+		return false;
+	for (size_t i = 0; i < a.len; i++) {
+		if (ascii_lower(a.p[i]) != ascii_lower(b.p[i]))
+			return false;
+	}
+	return true;
+}
+
+bool
+view_starts(struct view v, struct view prefix)
+{
+	return v.len >= prefix.len && view_eq(view_make(v.p, prefix.len), prefix);
+}
+
+bool
+view_starts_nocase(struct view v, struct view prefix)
+{
+	return v.len >= prefix.len && view_eq_nocase(view_make(v.p, prefix.len), prefix);
+}
+
+bool
+view_ends_nocase(struct view v, struct view suffix)
+{
+	return v.len >= suffix.len && view_eq_nocase(view_from(v, v.len - suffix.len), suffix);
+}
+
+struct view
+view_from(struct view v, size_t offset)
+{
+	if (offset > v.len)
+		offset = v.len;
+	return view_make(v.len > 0 ? v.p + offset : v.p, v.len - offset);
+}
+
+static bool
+is_blank(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+struct view
+view_trim(struct view v)
+{
+	while (v.len > 0 && is_blank(v.p[0]))
+		v = view_from(v, 1);
+	while (v.len > 0 && is_blank(v.p[v.len - 1]))
+		v.len--;
+	return v;
+}
+
+size_t
+view_find(struct view v, char c)
+{
+	const char *at = v.len > 0 ? memchr(v.p, c, v.len) : NULL;
+
+	return at != NULL ? (size_t)(at - v.p) : v.len;
+}
+
+bool
+view_split(struct view *rest, char sep, struct view *piece_out)
+{
+	if (rest->p == NULL)
+		return false;
+	size_t at = view_find(*rest, sep);
+	*piece_out = view_make(rest->p, at);
+	if (at < rest->len)
+		*rest = view_from(*rest, at + 1);
+	else
+		*rest = (struct view){ NULL, 0 }; /* used up */
+	return true;
+}
+
+bool
+view_to_u64(struct view v, uint64_t *out)
+{
+	uint64_t value = 0;
+
+	if (v.len == 0)
+		return false;
+	for (size_t i = 0; i < v.len; i++) {
+		if (!ascii_is_digit(v.p[i]))
+			return false;
+		unsigned digit = (unsigned)(v.p[i] - '0');
+		if (value > (UINT64_MAX - digit) / 10)
+			return false;
+		value = value * 10 + digit;
+	}
+	*out = value;
+	return true;
+}
+
+bool
+view_copy(struct view v, char *out, size_t room)
+{
+	if (v.len >= room) {
+		if (room > 0)
+			out[0] = '\0';
+		return false;
+	}
+	if (v.len > 0)
+		memcpy(out, v.p, v.len);
+	out[v.len] = '\0';
+	return true;
+}
