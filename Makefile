@@ -118,8 +118,8 @@ $(BUILD)/.objects: FORCE
 
 $(ARCHIVE): $(LIB_OBJ) $(BUILD)/.objects
 	$(say) AR $@
-	$(Q)rm -f $@
-	$(Q)$(AR) rcs $@ $(LIB_OBJ)
+	$(Q)rm -f $@ # q, not r: two folders may hold files of one name
+	$(Q)$(AR) qcs $@ $(LIB_OBJ)
 
 $(BUILD)/gatepost: $(MAIN_OBJ) $(ARCHIVE)
 	$(say) LINK $@
