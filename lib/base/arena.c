@@ -1,20 +1,35 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Arenas; see arena.h. Chunks begin small, since most sessions need little, and double. */
+/*
+ * Arenas: see arena.h. Chunks start small (a parked session should cost little) and double up
+ * to a limit. What is large for a chunk gets one of its own, behind the newest, whose free room
+ * stays in use. Under AddressSanitizer each allocation is a chunk, so that overruns are seen.
+ */
 #include "lib/base/arena.h"
 
 #include "lib/base/mem.h"
 
+#include <stdalign.h>
 #include <stdarg.h>
 #include <stdio.h>
 
-#define CHUNK_MIN 256
-#define CHUNK_MAX (16 * 1024)
-#define ALIGN	  _Alignof(max_align_t)
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define ARENA_CHUNK_A_PIECE 1
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define ARENA_CHUNK_A_PIECE 1
+#endif
+
+enum {
+	ARENA_FIRST_ROOM = 496, /* with the chunk's head about 512 */
+	ARENA_LAST_ROOM = 15872,
+};
 
 struct arena_chunk {
 	struct arena_chunk *next;
-	size_t used, room;
-	max_align_t data[];
+	size_t used; /* octets of data given out; a multiple of the alignment */
+	size_t room; /* octets of data; used <= room */
+	alignas(max_align_t) char data[];
 };
 
 void
@@ -27,37 +42,65 @@ void
 arena_finish(struct arena *a)
 {
 	while (a->chunks != NULL) {
-		struct arena_chunk *next = a->chunks->next;
-		mem_free(a->chunks);
-		a->chunks = next;
+		struct arena_chunk *chunk = a->chunks;
+		a->chunks = chunk->next;
+		mem_free(chunk);
 	}
 }
 
-static void
-add_chunk(struct arena *a, size_t size)
+static struct arena_chunk *
+chunk_create(size_t room)
 {
-	size_t room = a->chunks != NULL ? 2 * a->chunks->room : CHUNK_MIN;
-
-	if (room > CHUNK_MAX)
-		room = CHUNK_MAX;
-	if (room < size)
-		room = size;
-	struct arena_chunk *chunk = mem_calloc(1, sizeof(*chunk) + room);
+	struct arena_chunk *chunk = mem_alloc(sizeof(*chunk) + room);
+	chunk->next = NULL;
+	chunk->used = 0;
 	chunk->room = room;
-	chunk->next = a->chunks;
-	a->chunks = chunk;
+	return chunk;
+}
+
+/* The chunk that size octets come from: the newest, or a new one. */
+static struct arena_chunk *
+chunk_with_room(struct arena *a, size_t size)
+{
+	struct arena_chunk *newest = a->chunks;
+#ifdef ARENA_CHUNK_A_PIECE
+	size_t room = 0;
+#else
+	if (newest != NULL && size <= newest->room - newest->used)
+		return newest;
+	size_t room = newest == NULL ? ARENA_FIRST_ROOM : newest->room * 2;
+	if (room > ARENA_LAST_ROOM)
+		room = ARENA_LAST_ROOM;
+#endif
+	struct arena_chunk *chunk = chunk_create(size > room / 2 ? size : room);
+	if (newest != NULL && chunk->room == size) {
+		chunk->next = newest->next;
+		newest->next = chunk;
+	} else {
+		chunk->next = newest;
+		a->chunks = chunk;
+	}
+	return chunk;
 }
 
 void *
 arena_alloc(struct arena *a, size_t size)
 {
+	const size_t align = alignof(max_align_t);
 	if (size > SIZE_MAX / 2)
-		BUG("an allocation of %zu octets", size);
-	size = (size + ALIGN - 1) / ALIGN * ALIGN;
-	if (a->chunks == NULL || size > a->chunks->room - a->chunks->used)
-		add_chunk(a, size);
-	char *p = (char *)a->chunks->data + a->chunks->used;
-	a->chunks->used += size;
+		BUG("arena_alloc of %zu octets", size);
+#ifdef ARENA_CHUNK_A_PIECE
+	size_t rounded = size;
+#else
+	size_t rounded = (size + align - 1) / align * align;
+	if (rounded == 0)
+		rounded = align;
+#endif
+	(void)align;
+	struct arena_chunk *chunk = chunk_with_room(a, rounded);
+	void *p = chunk->data + chunk->used;
+	chunk->used += rounded;
+	memset(p, 0, size);
 	return p;
 }
 
@@ -65,7 +108,6 @@ char *
 arena_strdup(struct arena *a, struct view v)
 {
 	char *copy = arena_alloc(a, v.len + 1);
-
 	if (v.len > 0)
 		memcpy(copy, v.p, v.len);
 	return copy;
@@ -80,16 +122,18 @@ arena_view(struct arena *a, struct view v)
 char *
 arena_printf(struct arena *a, const char *fmt, ...)
 {
-	va_list ap, again;
-
+	char small[256]; /* spares most texts the second pass */
+	va_list ap;
 	va_start(ap, fmt);
-	va_copy(again, ap);
-	int len = vsnprintf(NULL, 0, fmt, ap);
+	int len = vsnprintf(small, sizeof(small), fmt, ap);
+	va_end(ap);
 	if (len < 0)
-		BUG("a format that cannot be printed");
+		BUG("arena_printf cannot format");
+	if ((size_t)len < sizeof(small))
+		return arena_strdup(a, view_make(small, (size_t)len));
 	char *text = arena_alloc(a, (size_t)len + 1);
-	(void)vsnprintf(text, (size_t)len + 1, fmt, again);
-	va_end(again);
+	va_start(ap, fmt);
+	vsnprintf(text, (size_t)len + 1, fmt, ap);
 	va_end(ap);
 	return text;
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Growing buffers with a cap; see buf.h. */
+/* Growing buffers with a cap: see buf.h. One owner at a time. */
 #include "lib/base/buf.h"
 
 #include "lib/base/mem.h"
 
 #include <stdio.h>
 
-#define ROOM_MIN 128 /* octets of a first allocation */
+enum { BUF_FIRST_ROOM = 64 };
 
 void
 buf_init(struct buf *b, size_t cap)
@@ -17,8 +17,7 @@ buf_init(struct buf *b, size_t cap)
 void
 buf_finish(struct buf *b)
 {
-	mem_free(b->p);
-	*b = (struct buf){ 0 };
+	buf_release(b);
 }
 
 void
@@ -30,10 +29,18 @@ buf_clear(struct buf *b)
 void
 buf_release(struct buf *b)
 {
-	size_t cap = b->cap;
+	mem_free(b->p);
+	b->p = NULL;
+	b->len = b->room = 0;
+}
 
-	buf_finish(b);
-	b->cap = cap;
+/* The next room that holds need octets: doubled, never over the cap. */
+static size_t
+next_room(const struct buf *b, size_t need)
+{
+	size_t room = b->room > BUF_FIRST_ROOM / 2 ? b->room : BUF_FIRST_ROOM / 2;
+	room = room > b->cap / 2 ? b->cap : room * 2;
+	return room < need ? need : room;
 }
 
 char *
@@ -41,18 +48,10 @@ buf_reserve(struct buf *b, size_t len)
 {
 	if (len > b->cap - b->len)
 		return NULL;
-	size_t need = b->len + len;
-	if (need > b->room) {
-		size_t room = b->room > 0 ? b->room : ROOM_MIN;
-		while (room < need)
-			room = room > b->cap / 2 ? b->cap : 2 * room;
+	if (b->p == NULL || len > b->room - b->len) {
+		size_t room = next_room(b, b->len + len);
 		b->p = mem_realloc(b->p, room);
 		b->room = room;
-	}
-	/* Even an empty reservation has an address. */
-	if (b->p == NULL) {
-		b->p = mem_alloc(1);
-		b->room = 0;
 	}
 	return b->p + b->len;
 }
@@ -61,19 +60,19 @@ void
 buf_commit(struct buf *b, size_t len)
 {
 	if (len > b->room - b->len)
-		BUG("%zu octets committed, %zu reserved", len, b->room - b->len);
+		BUG("buf_commit of %zu octets, %zu were reserved", len, b->room - b->len);
 	b->len += len;
 }
 
 bool
 buf_add(struct buf *b, const void *p, size_t len)
 {
-	char *at = buf_reserve(b, len);
-
-	if (at == NULL)
+	if (len == 0)
+		return true;
+	char *to = buf_reserve(b, len);
+	if (to == NULL)
 		return false;
-	if (len > 0)
-		memcpy(at, p, len);
+	memcpy(to, p, len);
 	b->len += len;
 	return true;
 }
@@ -100,30 +99,33 @@ bool
 buf_printf(struct buf *b, const char *fmt, ...)
 {
 	va_list ap;
-
 	va_start(ap, fmt);
 	bool ok = buf_vprintf(b, fmt, ap);
 	va_end(ap);
 	return ok;
 }
 
+/* The text is made beside the buffer: its NUL need not fit in, and a failure changes nothing.
+ */
 bool
 buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 {
-	char text[512];
+	char small[512];
 	va_list again;
-
 	va_copy(again, ap);
-	int len = vsnprintf(text, sizeof(text), fmt, ap);
-	bool ok = len >= 0;
-	if (ok && (size_t)len < sizeof(text)) {
-		ok = buf_add(b, text, (size_t)len);
-	} else if (ok) {
-		char *large = mem_alloc((size_t)len + 1);
-		(void)vsnprintf(large, (size_t)len + 1, fmt, again);
-		ok = buf_add(b, large, (size_t)len);
-		mem_free(large);
+	bool ok = false;
+	int len = vsnprintf(small, sizeof(small), fmt, ap);
+	if (len < 0 || (size_t)len > b->cap - b->len)
+		goto out;
+	if ((size_t)len < sizeof(small)) {
+		ok = buf_add(b, small, (size_t)len);
+		goto out;
 	}
+	char *large = mem_alloc((size_t)len + 1);
+	vsnprintf(large, (size_t)len + 1, fmt, again);
+	ok = buf_add(b, large, (size_t)len);
+	mem_free(large);
+out:
 	va_end(again);
 	return ok;
 }
@@ -131,10 +133,10 @@ buf_vprintf(struct buf *b, const char *fmt, va_list ap)
 void
 buf_drop(struct buf *b, size_t len)
 {
-	if (len >= b->len) {
-		b->len = 0;
+	if (len > b->len)
+		BUG("buf_drop of %zu octets, there are %zu", len, b->len);
+	if (len == 0)
 		return;
-	}
-	memmove(b->p, b->p + len, b->len - len);
 	b->len -= len;
+	memmove(b->p, b->p + len, b->len);
 }

@@ -28,7 +28,7 @@ MUST_CHECK bool buf_add_view(struct buf *b, struct view v);
 MUST_CHECK bool buf_add_str(struct buf *b, const char *s);
 MUST_CHECK bool buf_add_char(struct buf *b, char c);
 MUST_CHECK bool buf_printf(struct buf *b, const char *fmt, ...) PRINTF_LIKE(2, 3);
-MUST_CHECK bool buf_vprintf(struct buf *b, const char *fmt, va_list ap);
+MUST_CHECK bool buf_vprintf(struct buf *b, const char *fmt, va_list ap) PRINTF_LIKE(2, 0);
 
 /*
  * buf_reserve - room for len more octets; write them at the address returned, then tell

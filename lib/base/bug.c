@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* BUG(): see attr.h. Writes by write(2) alone, so that it works in any state of the heap. */
+/* BUG(): says on stderr where an invariant of ours broke, and aborts. */
 #include "lib/base/attr.h"
 
 #include <stdarg.h>
@@ -11,15 +11,14 @@ void
 bug_abort(const char *file, int line, const char *fmt, ...)
 {
 	char text[512];
-	int len = snprintf(text, sizeof(text), "BUG at %s:%d: ", file, line);
+	char out[768];
 	va_list ap;
-
 	va_start(ap, fmt);
-	len += vsnprintf(text + len, sizeof(text) - (size_t)len - 1, fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if (len > (int)sizeof(text) - 2)
-		len = (int)sizeof(text) - 2;
-	text[len++] = '\n';
-	(void)!write(STDERR_FILENO, text, (size_t)len);
+	int len =
+	    snprintf(out, sizeof(out), "gatepost: BUG at %.128s:%d: %s\n", file, line, text);
+	if (len > 0 && write(STDERR_FILENO, out, (size_t)len) < 0)
+		abort(); /* nobody can be told */
 	abort();
 }

@@ -12,6 +12,7 @@
 
 int64_t clock_mono_ms(void); /* monotonic */
 int64_t clock_real_s(void);  /* seconds since 1970, UTC */
+int64_t clock_real_ms(void); /* the same in milliseconds, for log lines */
 
 /* clock_left_ms - until the deadline, at least 0, at most INT_MAX: fit for poll(2). */
 int clock_left_ms(int64_t deadline_ms);

@@ -1,60 +1,66 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Errors for the operator; see err.h. */
+/* struct err: see err.h. Text is made aside first, since arguments may point into the old text.
+ */
 #include "lib/base/err.h"
+
+#include "lib/base/view.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+static void
+fill(struct err *e, enum err_kind kind, int errnum, const char *text)
+{
+	e->kind = kind;
+	e->errnum = errnum;
+	view_copy(view_of(text), e->text, sizeof(e->text)); /* cut when long */
+}
+
 bool
 err_set(struct err *e, enum err_kind kind, const char *fmt, ...)
 {
-	va_list ap;
-
+	char text[sizeof(e->text)];
 	if (e == NULL)
 		return false;
-	e->kind = kind;
-	e->errnum = 0;
+	va_list ap;
 	va_start(ap, fmt);
-	(void)vsnprintf(e->text, sizeof(e->text), fmt, ap);
+	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	fill(e, kind, 0, text);
 	return false;
 }
 
 bool
 err_set_errno(struct err *e, int errnum, const char *fmt, ...)
 {
-	char reason[80];
-	va_list ap;
-
+	char what[sizeof(e->text)];
+	char why[64];
+	char text[sizeof(what) + sizeof(why) + 2];
 	if (e == NULL)
 		return false;
-	e->kind = ERR_IO;
-	e->errnum = errnum;
+	va_list ap;
 	va_start(ap, fmt);
-	int len = vsnprintf(e->text, sizeof(e->text), fmt, ap);
+	vsnprintf(what, sizeof(what), fmt, ap);
 	va_end(ap);
-	if (len >= 0 && (size_t)len < sizeof(e->text))
-		(void)snprintf(e->text + len, sizeof(e->text) - (size_t)len, ": %s",
-		    strerror_r(errnum, reason, sizeof(reason)));
+	snprintf(text, sizeof(text), "%s: %s", what, strerror_r(errnum, why, sizeof(why)));
+	fill(e, ERR_IO, errnum, text);
 	return false;
 }
 
 bool
 err_prefix(struct err *e, const char *fmt, ...)
 {
-	char rest[sizeof(e->text)];
-	va_list ap;
-
+	char prefix[sizeof(e->text)];
+	char text[2 * sizeof(e->text) + 2];
 	if (e == NULL)
 		return false;
-	memcpy(rest, e->text, sizeof(rest));
+	va_list ap;
 	va_start(ap, fmt);
-	int len = vsnprintf(e->text, sizeof(e->text), fmt, ap);
+	vsnprintf(prefix, sizeof(prefix), fmt, ap);
 	va_end(ap);
-	if (len >= 0 && (size_t)len < sizeof(e->text))
-		(void)snprintf(e->text + len, sizeof(e->text) - (size_t)len, ": %.*s",
-		    (int)(sizeof(e->text) - (size_t)len), rest);
+	snprintf(text, sizeof(text), "%s: %s", prefix, e->text);
+	fill(e, e->kind, e->errnum, text);
 	return false;
 }
 
@@ -71,8 +77,7 @@ err_kind_name(enum err_kind kind)
 		[ERR_LIMIT] = "limit",
 		[ERR_TLS] = "tls",
 		[ERR_REFUSED] = "refused",
-		[ERR_TEMP] = "temporary",
+		[ERR_TEMP] = "temp",
 	};
-
 	return (size_t)kind < ARRAY_LEN(names) ? names[kind] : "unknown";
 }

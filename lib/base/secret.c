@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Secrets; see secret.h. */
+/* Secrets: see secret.h. One owner at a time. */
 #include "lib/base/secret.h"
 
 #include "lib/base/mem.h"
 
-#define SECRET_MAX 4096
+enum { SECRET_MAX = 4096 };
 
 void
 secret_init(struct secret *s)
@@ -16,20 +16,23 @@ void
 secret_finish(struct secret *s)
 {
 	if (s->p != NULL)
-		secret_wipe(s->p, s->len);
+		secret_wipe(s->p, s->len + 1);
 	mem_free(s->p);
-	*s = (struct secret){ 0 };
+	secret_init(s);
 }
 
 bool
 secret_set(struct secret *s, struct view text)
 {
+	char *copy = NULL;
+	bool fits = text.len <= SECRET_MAX && view_find(text, '\0') == text.len;
+	if (fits)
+		copy = mem_strndup(
+		    text.p, text.len); /* before the old one goes: text may be in it */
 	secret_finish(s);
-	if (text.len > SECRET_MAX || view_find(text, '\0') != text.len)
-		return false;
-	s->p = mem_strndup(text.p != NULL ? text.p : "", text.len);
-	s->len = text.len;
-	return true;
+	if (fits)
+		*s = (struct secret){ copy, text.len };
+	return fits;
 }
 
 bool
@@ -41,13 +44,13 @@ secret_is_set(const struct secret *s)
 bool
 secret_eq(const struct secret *a, const struct secret *b)
 {
-	unsigned char difference = 0;
-
 	if (a->p == NULL || b->p == NULL || a->len != b->len)
 		return false;
+	volatile unsigned char differs = 0;
 	for (size_t i = 0; i < a->len; i++)
-		difference |= (unsigned char)(a->p[i] ^ b->p[i]);
-	return difference == 0;
+		differs = (unsigned char)(differs |
+					  ((unsigned char)a->p[i] ^ (unsigned char)b->p[i]));
+	return differs == 0;
 }
 
 void

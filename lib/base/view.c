@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Views; see view.h. */
+/* Views: comparing, cutting, reading numbers. Pure functions; nothing here allocates. */
 #include "lib/base/view.h"
 
 char
 ascii_lower(char c)
 {
-	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+	return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c;
 }
 
 bool
@@ -18,7 +18,6 @@ bool
 ascii_is_alnum(char c)
 {
 	char lower = ascii_lower(c);
-
 	return ascii_is_digit(c) || (lower >= 'a' && lower <= 'z');
 }
 
@@ -33,10 +32,9 @@ view_eq_nocase(struct view a, struct view b)
 {
 	if (a.len != b.len)
 		return false;
-	for (size_t i = 0; i < a.len; i++) {
+	for (size_t i = 0; i < a.len; i++)
 		if (ascii_lower(a.p[i]) != ascii_lower(b.p[i]))
 			return false;
-	}
 	return true;
 }
 
@@ -61,9 +59,11 @@ view_ends_nocase(struct view v, struct view suffix)
 struct view
 view_from(struct view v, size_t offset)
 {
-	if (offset > v.len)
-		offset = v.len;
-	return view_make(v.len > 0 ? v.p + offset : v.p, v.len - offset);
+	if (offset == 0)
+		return v;
+	if (offset >= v.len)
+		return v.len > 0 ? view_make(v.p + v.len, 0) : v;
+	return view_make(v.p + offset, v.len - offset);
 }
 
 static bool
@@ -86,7 +86,6 @@ size_t
 view_find(struct view v, char c)
 {
 	const char *at = v.len > 0 ? memchr(v.p, c, v.len) : NULL;
-
 	return at != NULL ? (size_t)(at - v.p) : v.len;
 }
 
@@ -95,44 +94,38 @@ view_split(struct view *rest, char sep, struct view *piece_out)
 {
 	if (rest->p == NULL)
 		return false;
-	size_t at = view_find(*rest, sep);
-	*piece_out = view_make(rest->p, at);
-	if (at < rest->len)
-		*rest = view_from(*rest, at + 1);
-	else
-		*rest = (struct view){ NULL, 0 }; /* used up */
+	size_t len = view_find(*rest, sep);
+	*piece_out = view_make(rest->p, len);
+	*rest = len < rest->len ? view_from(*rest, len + 1) : view_make(NULL, 0);
 	return true;
 }
 
 bool
 view_to_u64(struct view v, uint64_t *out)
 {
-	uint64_t value = 0;
-
+	uint64_t n = 0;
 	if (v.len == 0)
 		return false;
 	for (size_t i = 0; i < v.len; i++) {
 		if (!ascii_is_digit(v.p[i]))
 			return false;
-		unsigned digit = (unsigned)(v.p[i] - '0');
-		if (value > (UINT64_MAX - digit) / 10)
+		uint64_t digit = (uint64_t)(v.p[i] - '0');
+		if (n > (UINT64_MAX - digit) / 10)
 			return false;
-		value = value * 10 + digit;
+		n = n * 10 + digit;
 	}
-	*out = value;
+	*out = n;
 	return true;
 }
 
 bool
 view_copy(struct view v, char *out, size_t room)
 {
-	if (v.len >= room) {
-		if (room > 0)
-			out[0] = '\0';
+	if (room == 0)
 		return false;
-	}
-	if (v.len > 0)
-		memcpy(out, v.p, v.len);
-	out[v.len] = '\0';
-	return true;
+	size_t len = v.len < room ? v.len : room - 1;
+	if (len > 0)
+		memcpy(out, v.p, len);
+	out[len] = '\0';
+	return len == v.len;
 }
