@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * gatepost check-config: everything that is wrong with a configuration, at once, before it is
+ * used; and the reference manual of the configuration, which is made of the same rows.
+ */
+#include "proxy/commands/commands.h"
+
+#include "lib/base/buf.h"
+#include "proxy/config.h"
+#include "proxy/links.h"
+#include "proxy/snapshot.h"
+
+#include <getopt.h>
+#include <stdio.h>
+
+#define MANUAL_MAX (1024 * 1024) /* octets */
+
+static const char usage[] =
+    "usage: gatepost check-config [-c FILE] [--syntax]\n"
+    "       gatepost check-config --print-manual\n"
+    "\n"
+    "Reads the configuration as \"gatepost run\" would, with its certificates, keys and users, "
+    "and\n"
+    "prints everything that is wrong with it. Nothing is started.\n"
+    "\n"
+    "  -c, --config FILE   the file (default: " CONFIG_FILE_DEFAULT ")\n"
+    "      --syntax        look at the file alone, not at the files that it names\n"
+    "      --print-manual  print the reference of all keys as Markdown\n"
+    "  -h, --help          print this\n"
+    "\n"
+    "Exit status: 0 it is fine (there may be warnings), 1 it has errors, 2 wrong usage.\n";
+
+static const char manual_head[] =
+    "# The configuration file\n"
+    "\n"
+    "<!-- Made by `gatepost check-config --print-manual` from the tables in the source. Do not "
+    "edit. "
+    "-->\n"
+    "\n"
+    "The gate reads one file, `" CONFIG_FILE_DEFAULT "` unless `-c` names another.\n"
+    "`gatepost check-config` prints everything that is wrong with it, each error with file, "
+    "line and\n"
+    "key. A running gate reads the file again on SIGHUP; a file with errors is refused whole, "
+    "and\n"
+    "the gate keeps the configuration that it has. `proxy.conf.example` is a file to start "
+    "from.\n"
+    "\n"
+    "## How it is written\n"
+    "\n"
+    "The syntax is that of libconfig: `name = value;`, groups in `{ }`, lists in `( )`, lists "
+    "of\n"
+    "strings in `[ ]`, comments behind `#` or `//`. No comma may stand behind the last item of "
+    "a\n"
+    "list. `@include \"file\"` on a line of its own reads another file in its place.\n"
+    "\n"
+    "| type | written as |\n"
+    "|---|---|\n"
+    "| boolean | `true` or `false` |\n"
+    "| number | `20` |\n"
+    "| size | octets as a number, or with a unit: `\"256K\"`, `\"25M\"`, `\"1G\"` (powers of "
+    "1024) |\n"
+    "| duration | always with a unit: `\"250ms\"`, `\"30s\"`, `\"5m\"`, `\"2h\"`, `\"7d\"` |\n"
+    "| string | `\"text\"` |\n"
+    "| path | a string; one that is not absolute is meant from the folder of the file |\n"
+    "| strings | `[ \"one\", \"two\" ]`, or a single string |\n"
+    "| one of | a string out of those that are named |\n"
+    "\n"
+    "## Links\n"
+    "\n"
+    "`submission.chain` and `inbound.chain` name the links that a message passes, in the order "
+    "in\n"
+    "which they run. No link can skip a later one. A link's settings stand in a group with its "
+    "name\n"
+    "at the top level; a group that is left out means the defaults. Every link has `mode`,\n"
+    "`on_error` and `timeout` beside its own settings: put a new one into `mode = \"shadow\"` "
+    "first,\n"
+    "and read in the log what it would have done.\n"
+    "\n";
+
+static void
+print_lines(FILE *out, const char *prefix, const struct conf_errors *errors)
+{
+	for (size_t i = 0; i < errors->count; i++)
+		fprintf(out, "%s%s\n", prefix, errors->lines[i]);
+}
+
+static void
+add_link_list(struct buf *out, bool *ok)
+{
+	*ok = *ok && buf_add_str(out, "| link | kind | what it does |\n|---|---|---|\n");
+	for (size_t i = 0; i < builtin_link_count; i++) {
+		const struct link *link = builtin_links[i];
+
+		*ok = *ok &&
+		      buf_printf(out, "| `%s` | %s | %s |\n", link->name,
+			  link->kind == LINK_POLICY ? "decides" : "may edit", link->summary);
+	}
+	*ok = *ok && buf_add_char(out, '\n');
+}
+
+static int
+print_manual(void)
+{
+	struct arena arena;
+	struct buf out;
+	const struct conf_table **groups;
+	bool ok;
+
+	arena_init(&arena);
+	buf_init(&out, MANUAL_MAX);
+	groups = arena_alloc(&arena, builtin_link_count * sizeof(*groups));
+	for (size_t i = 0; i < builtin_link_count; i++)
+		groups[i] = link_group_table(builtin_links[i], &arena);
+	ok = buf_add_str(&out, manual_head);
+	add_link_list(&out, &ok);
+	ok = ok && conf_print_manual(&config_table, groups, builtin_link_count, &out) &&
+	     fwrite(out.p, 1, out.len, stdout) == out.len && fflush(stdout) == 0;
+	buf_finish(&out);
+	arena_finish(&arena);
+	return ok ? 0 : 1;
+}
+
+/* check_file - errors to stderr, warnings and the verdict to stdout. */
+static int
+check_file(const char *file, bool syntax_only)
+{
+	struct conf_errors errors, warnings;
+	struct loaded_config *config;
+	int status = 1;
+
+	conf_errors_init(&errors);
+	conf_errors_init(&warnings);
+	config = config_load(file, &errors);
+	if (config != NULL)
+		config_warn(config, &warnings);
+	if (config != NULL && !syntax_only) {
+		struct snapshot *snapshot = snapshot_create(&config, &errors);
+
+		snapshot_release(&snapshot);
+	}
+	config_destroy(&config);
+	print_lines(stderr, "", &errors);
+	print_lines(stdout, "warning: ", &warnings);
+	if (errors.count == 0) {
+		printf("%s: OK\n", file);
+		status = 0;
+	}
+	conf_errors_finish(&warnings);
+	conf_errors_finish(&errors);
+	return status;
+}
+
+int
+command_check_config(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{ "config", required_argument, NULL, 'c' },
+		{ "syntax", no_argument, NULL, 's' },
+		{ "print-manual", no_argument, NULL, 'm' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 },
+	};
+	const char *file = CONFIG_FILE_DEFAULT;
+	bool syntax_only = false, manual = false;
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		switch (c) {
+		case 'c':
+			file = optarg;
+			break;
+		case 's':
+			syntax_only = true;
+			break;
+		case 'm':
+			manual = true;
+			break;
+		case 'h':
+			fputs(usage, stdout);
+			return 0;
+		default:
+			fputs(usage, stderr);
+			return EXIT_USAGE;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "gatepost check-config: \"%s\" is one too many\n%s",
+		    argv[optind], usage);
+		return EXIT_USAGE;
+	}
+	return manual ? print_manual() : check_file(file, syntax_only);
+}
