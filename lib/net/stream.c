@@ -272,10 +272,11 @@ stream_start_tls(
 	return true;
 }
 
+/* read_plain - waits first: the answer to what was just sent is hardly ever there yet. */
 static size_t
 read_plain(struct stream *s, char *out, size_t room, int64_t deadline_ms, struct err *err)
 {
-	for (;;) {
+	while (wait_for(s->fd, POLLIN, deadline_ms, err)) {
 		ssize_t n = recv(s->fd, out, room, 0);
 
 		if (n > 0)
@@ -284,14 +285,10 @@ read_plain(struct stream *s, char *out, size_t room, int64_t deadline_ms, struct
 			err_set(err, ERR_CLOSED, "the connection was closed");
 			break;
 		}
-		if (errno == EINTR)
-			continue;
-		if (errno != EAGAIN) {
+		if (errno != EINTR && errno != EAGAIN) {
 			err_set_errno(err, errno, "read");
 			break;
 		}
-		if (!wait_for(s->fd, POLLIN, deadline_ms, err))
-			break;
 	}
 	s->is_broken = true;
 	return 0;

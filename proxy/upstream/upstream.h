@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Where mail goes: an upstream is a configured group of servers (or a Maildir). A delivery is one
- * transaction at it. Blocks on worker threads, with deadlines; every outcome is the reply that our
- * client shall hear. Rule: a 2xx of delivery_send means "there once and whole"; nothing else is
- * ever claimed. Before our final dot a dead connection is replaced and the transaction replayed,
- * on another server if need be; after it never: 451 4.4.2.
- * RFC 5321 4.5.3.2 (time limits), 4.2.5 (replies to the dot).
+ * Where mail goes: an upstream is a configured group of servers (or a Maildir). A delivery is
+ * one transaction at it. Blocks on worker threads, with deadlines; every outcome is the reply
+ * that our client shall hear. Rule: a 2xx of delivery_send means "there once and whole";
+ * nothing else is ever claimed. Before our final dot a dead connection is replaced and the
+ * transaction replayed, on another server if need be; after it never: 451 4.4.2. RFC
+ * 5321 4.5.3.2 (time limits), 4.2.5 (replies to the dot).
  */
 #ifndef GATEPOST_PROXY_UPSTREAM_UPSTREAM_H
 #define GATEPOST_PROXY_UPSTREAM_UPSTREAM_H
@@ -22,9 +22,10 @@ struct delivery;
  * upstream_create - config is borrowed and outlives it. Checks what can be checked without
  * network (CA file, password file, the Maildir's folders).
  */
-MUST_CHECK struct upstream *upstream_create(const struct config_upstream *config,
-    const char *hostname, struct conf_errors *errors);
-void upstream_destroy(struct upstream **u); /* closes warm connections; no delivery may be left */
+MUST_CHECK struct upstream *upstream_create(
+    const struct config_upstream *config, const char *hostname, struct conf_errors *errors);
+void upstream_destroy(
+    struct upstream **u); /* closes warm connections; no delivery may be left */
 
 const char *upstream_name(const struct upstream *u);
 
@@ -35,7 +36,8 @@ const char *upstream_name(const struct upstream *u);
  */
 void upstream_features(struct upstream *u, struct smtp_ehlo *out);
 
-/* upstream_tend - close connections that idled too long: called every few seconds by the engine. */
+/* upstream_tend - close connections that idled too long: called every few seconds by the
+ * engine. */
 void upstream_tend(struct upstream *u);
 
 /* What a delivery did, for the msg.done line. */
@@ -49,21 +51,25 @@ struct delivery_facts {
 	uint64_t wait_ms;     /* spent waiting for the upstream */
 };
 
-/* delivery_create - costs nothing yet; id is our transaction id, for the log and the Maildir. */
+/* delivery_create - costs nothing yet; id is our transaction id, for the log and the Maildir.
+ */
 struct delivery *delivery_create(struct upstream *u, const char *id);
 
 /* delivery_mail, _rcpt - relayed at once. Paths are re-serialised from the parsed form. */
-void delivery_mail(struct delivery *d, const struct smtp_mail *mail, struct smtp_reply *reply_out);
-void delivery_rcpt(struct delivery *d, const struct smtp_path *path, struct smtp_reply *reply_out);
+void delivery_mail(
+    struct delivery *d, const struct smtp_mail *mail, struct smtp_reply *reply_out);
+void delivery_rcpt(
+    struct delivery *d, const struct smtp_path *path, struct smtp_reply *reply_out);
 
 /* delivery_send - the whole message; at least one RCPT was accepted. */
-void delivery_send(struct delivery *d, const struct message *message, struct smtp_reply *reply_out);
+void delivery_send(
+    struct delivery *d, const struct message *message, struct smtp_reply *reply_out);
 
 const struct delivery_facts *delivery_facts(const struct delivery *d);
 
 /*
- * delivery_destroy - a healthy connection goes back to the pool (RSET first when a transaction is
- * open); one in the middle of DATA is cut, never ended by a dot.
+ * delivery_destroy - a healthy connection goes back to the pool (RSET first when a transaction
+ * is open); one in the middle of DATA is cut, never ended by a dot.
  */
 void delivery_destroy(struct delivery **d);
 

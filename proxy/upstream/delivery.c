@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See upstream.h: the front of both kinds of delivery, with the time that each call took. */
+#include "proxy/upstream/delivery.h"
+
+#include "lib/base/clock.h"
+
+#include <stdio.h>
+
+struct delivery *
+delivery_create(struct upstream *u, const char *id)
+{
+	struct delivery *d =
+	    u->pool != NULL ? delivery_smtp_create() : delivery_maildir_create();
+
+	d->upstream = u;
+	d->facts.upstream = upstream_name(u);
+	snprintf(d->id, sizeof(d->id), "%s", id);
+	return d;
+}
+
+static void
+count_wait(struct delivery *d, int64_t since_ms)
+{
+	d->facts.wait_ms += (uint64_t)(clock_mono_ms() - since_ms);
+}
+
+void
+delivery_mail(struct delivery *d, const struct smtp_mail *mail, struct smtp_reply *reply_out)
+{
+	int64_t since_ms = clock_mono_ms();
+
+	d->ops->mail(d, mail, reply_out);
+	count_wait(d, since_ms);
+}
+
+void
+delivery_rcpt(struct delivery *d, const struct smtp_path *path, struct smtp_reply *reply_out)
+{
+	int64_t since_ms = clock_mono_ms();
+
+	d->ops->rcpt(d, path, reply_out);
+	count_wait(d, since_ms);
+}
+
+void
+delivery_send(struct delivery *d, const struct message *message, struct smtp_reply *reply_out)
+{
+	int64_t since_ms = clock_mono_ms();
+
+	d->ops->send(d, message, reply_out);
+	count_wait(d, since_ms);
+}
+
+const struct delivery_facts *
+delivery_facts(const struct delivery *d)
+{
+	return &d->facts;
+}
+
+void
+delivery_destroy(struct delivery **d)
+{
+	if (*d == NULL)
+		return;
+	(*d)->ops->destroy(*d);
+	*d = NULL;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* What a kind of delivery is to the others: behind delivery_* of upstream.h. */
+#ifndef GATEPOST_PROXY_UPSTREAM_DELIVERY_H
+#define GATEPOST_PROXY_UPSTREAM_DELIVERY_H
+
+#include "proxy/upstream/group.h"
+
+struct delivery_ops {
+	void (*mail)(
+	    struct delivery *d, const struct smtp_mail *mail, struct smtp_reply *reply_out);
+	void (*rcpt)(
+	    struct delivery *d, const struct smtp_path *path, struct smtp_reply *reply_out);
+	void (*send)(
+	    struct delivery *d, const struct message *message, struct smtp_reply *reply_out);
+	void (*destroy)(struct delivery *d); /* frees all of it */
+};
+
+/* The head of each kind's own struct. */
+struct delivery {
+	const struct delivery_ops *ops;
+	struct upstream *upstream; /* borrowed */
+	struct delivery_facts facts;
+	char id[64];
+};
+
+struct delivery *delivery_smtp_create(void);
+struct delivery *delivery_maildir_create(void);
+
+#endif

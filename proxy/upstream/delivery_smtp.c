@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * A transaction at a group of SMTP servers. What was accepted (MAIL, and each RCPT) is
+ * remembered, so that it can be said again on another connection when one dies before the final
+ * dot. Each call may use one warm and one new connection of each server; then nothing is
+ * reachable. Once something that our client has heard a yes to is refused in a replay, or
+ * nothing is reachable, the delivery is doomed: every further call gives the same 451, and no
+ * dot goes out.
+ */
+#include "lib/base/arena.h"
+#include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/mem.h"
+#include "proxy/upstream/content.h"
+#include "proxy/upstream/delivery.h"
+
+#include <stdio.h>
+
+#define CALL_MAX_MS \
+	240000 /* for one call but the final reply: under the 5 minutes of RFC 5321 4.5.3.2 */
+#define RSET_MAX_MS 5000
+#define COMMAND_MAX 1024
+
+struct smtp_delivery {
+	struct delivery base; /* first */
+	struct conn *conn;    /* owned; NULL: none at the moment */
+	size_t server;	      /* of conn */
+	bool is_warm;	      /* conn came out of the pool and has not replied yet */
+	bool is_open;	      /* a transaction has begun on conn */
+	bool is_accepted;     /* MAIL was */
+	struct arena arena;
+	struct smtp_mail mail; /* parameters */
+	const char *mail_path;
+	const char **rcpts; /* owned; accepted ones */
+	size_t rcpt_count, rcpt_room;
+	uint64_t size; /* of the message, once it is known; 0 before */
+	/* of the running call */
+	uint32_t warm_tried, new_tried; /* servers, as bits */
+	int64_t deadline_ms;
+	struct smtp_reply last_421; /* code 0: none */
+	struct smtp_reply doom;	    /* code 0: not doomed */
+};
+
+static struct smtp_delivery *
+self_of(struct delivery *d)
+{
+	return (struct smtp_delivery *)d;
+}
+
+static void
+begin_call(struct smtp_delivery *d)
+{
+	d->warm_tried = d->new_tried = 0;
+	d->deadline_ms = clock_mono_ms() + CALL_MAX_MS;
+	d->last_421.code = 0;
+}
+
+/* reply_by - the time limit of the next reply. */
+static int64_t
+reply_by(const struct smtp_delivery *d)
+{
+	int64_t own = clock_mono_ms() + d->base.upstream->config->command_timeout_ms;
+
+	return own < d->deadline_ms ? own : d->deadline_ms;
+}
+
+static void
+log_fail(const struct smtp_delivery *d, const char *server, const struct err *err)
+{
+	log_event(LEVEL_WARNING, "upstream.fail", LOG_STR("id", d->base.id),
+	    LOG_STR("upstream", d->base.facts.upstream), LOG_STR("server", server),
+	    LOG_STR("reason", err_kind_name(err->kind)), LOG_STR("error", err->text));
+}
+
+/*
+ * drop_conn - it is of no more use. One out of the pool that was dead before its first reply
+ * says nothing about its server.
+ */
+static void
+drop_conn(struct smtp_delivery *d, const struct err *err)
+{
+	if (!d->is_warm || err->kind == ERR_TIMEOUT) {
+		group_failed(d->base.upstream, d->server);
+		log_fail(d, conn_peer(d->conn), err);
+	}
+	pool_drop(d->base.upstream->pool, &d->conn);
+	d->is_open = false;
+}
+
+/*
+ * say - a command; false: the connection is dropped, since it gave no reply, or 421, or one of
+ * a kind that cannot be (3xx where not_3xx).
+ */
+static bool
+say(struct smtp_delivery *d, const char *line, bool not_3xx, struct smtp_reply *reply_out)
+{
+	struct err err = { .kind = ERR_NONE };
+	char text[160];
+
+	if (!conn_command(d->conn, view_of(line), reply_by(d), reply_out, &err)) {
+		err_prefix(&err, "%.4s", line);
+		drop_conn(d, &err);
+		return false;
+	}
+	d->is_warm = false;
+	if (reply_out->code != 421 && !(not_3xx && reply_out->code / 100 == 3))
+		return true;
+	smtp_reply_log_text(reply_out, text, sizeof(text));
+	err_set(&err, reply_out->code == 421 ? ERR_TEMP : ERR_PROTOCOL, "%.4s: %s", line, text);
+	if (reply_out->code == 421)
+		d->last_421 = *reply_out;
+	drop_conn(d, &err);
+	return false;
+}
+
+/* as_451 - a 421 ends a connection to the upstream, never our client's. */
+static void
+as_451(struct smtp_reply *reply)
+{
+	if (reply->code == 421)
+		reply->code = 451;
+}
+
+static bool
+doom(struct smtp_delivery *d, const char *enhanced, const char *text)
+{
+	smtp_reply_set(&d->doom, 451, enhanced, "%s", text);
+	return false;
+}
+
+static bool
+doom_unreachable(struct smtp_delivery *d)
+{
+	if (d->last_421.code == 0)
+		return doom(d, "4.4.1", "The mail server cannot be reached, try again later");
+	d->doom = d->last_421; /* the server's own words */
+	as_451(&d->doom);
+	return false;
+}
+
+static void
+note_conn(struct smtp_delivery *d)
+{
+	struct delivery_facts *f = &d->base.facts;
+
+	snprintf(f->server, sizeof(f->server), "%s", conn_peer(d->conn));
+	snprintf(f->tls, sizeof(f->tls), "%s", conn_tls_text(d->conn));
+	if (d->is_warm)
+		return;
+	f->connects++;
+	group_learn(d->base.upstream, d->server, conn_ehlo(d->conn));
+	log_event(LEVEL_DEBUG, "upstream.connect", LOG_STR("id", d->base.id),
+	    LOG_STR("upstream", f->upstream), LOG_STR("server", f->server),
+	    LOG_OPT("tls", f->tls));
+}
+
+/* get_conn - to the best server that was not tried yet in this call; false: doomed. */
+static bool
+get_conn(struct smtp_delivery *d)
+{
+	struct upstream *u = d->base.upstream;
+	struct err err = { .kind = ERR_NONE };
+
+	while (clock_left_ms(d->deadline_ms) > 0 && group_next(u, d->new_tried, &d->server)) {
+		const struct group_server *s = &u->servers[d->server];
+		uint32_t bit = UINT32_C(1) << d->server;
+		int64_t by = clock_mono_ms() + s->target.connect_timeout_ms;
+
+		d->conn = pool_take(u->pool, &s->target, (d->warm_tried & bit) != 0,
+		    by < d->deadline_ms ? by : d->deadline_ms, &d->is_warm, &err);
+		if (d->is_warm)
+			d->warm_tried |= bit;
+		else
+			d->new_tried |= bit;
+		if (d->conn != NULL) {
+			note_conn(d);
+			return true;
+		}
+		log_fail(d, u->config->servers.items[d->server], &err);
+		if (err.kind == ERR_LIMIT)
+			return doom(d, "4.4.5",
+			    "Too many connections to the mail server, try again later");
+		group_failed(u, d->server);
+	}
+	return doom_unreachable(d);
+}
+
+/* can_carry - false: the content may hold 8-bit text and the server does not say it takes that.
+ */
+static bool
+can_carry(const struct smtp_delivery *d)
+{
+	return d->mail.body != SMTP_BODY_8BITMIME || conn_ehlo(d->conn)->eightbitmime;
+}
+
+static bool
+say_mail(struct smtp_delivery *d, struct smtp_reply *reply_out)
+{
+	const struct smtp_ehlo *ehlo = conn_ehlo(d->conn);
+	uint64_t size = d->size != 0 ? d->size : d->mail.has_size ? d->mail.size : 0;
+	char line[COMMAND_MAX], size_text[32] = "";
+
+	if (ehlo->size && size != 0)
+		snprintf(size_text, sizeof(size_text), " SIZE=%llu", (unsigned long long)size);
+	snprintf(line, sizeof(line), "MAIL FROM:<%s>%s%s", d->mail_path, size_text,
+	    ehlo->eightbitmime && d->mail.body == SMTP_BODY_8BITMIME ? " BODY=8BITMIME" : "");
+	if (!say(d, line, true, reply_out))
+		return false;
+	d->is_open = smtp_reply_is_ok(reply_out);
+	group_works(d->base.upstream, d->server);
+	return true;
+}
+
+static bool
+say_rcpt(struct smtp_delivery *d, const char *path, struct smtp_reply *reply_out)
+{
+	char line[COMMAND_MAX];
+
+	snprintf(line, sizeof(line), "RCPT TO:<%s>", path);
+	return say(d, line, true, reply_out);
+}
+
+/* replay - say again what was accepted; false: the connection is dropped, or the delivery
+ * doomed. */
+static bool
+replay(struct smtp_delivery *d)
+{
+	static const char text[] = "The mail server has changed its mind, try again later";
+	struct smtp_reply reply;
+
+	d->base.facts.replays++;
+	if (!can_carry(d))
+		return doom(d, "4.3.0", text);
+	if (!say_mail(d, &reply))
+		return false;
+	if (!smtp_reply_is_ok(&reply))
+		return doom(d, "4.3.0", text);
+	for (size_t i = 0; i < d->rcpt_count; i++) {
+		if (!say_rcpt(d, d->rcpts[i], &reply))
+			return false;
+		if (!smtp_reply_is_ok(&reply))
+			return doom(d, "4.3.0", text);
+	}
+	return true;
+}
+
+/* ready - a connection on which all that was accepted stands; false: doomed. */
+static bool
+ready(struct smtp_delivery *d)
+{
+	while (d->doom.code == 0 && d->conn == NULL) {
+		if (get_conn(d) && d->is_accepted)
+			(void)replay(d);
+	}
+	return d->doom.code == 0;
+}
+
+static void
+smtp_mail(struct delivery *base, const struct smtp_mail *mail, struct smtp_reply *reply_out)
+{
+	struct smtp_delivery *d = self_of(base);
+	char path[SMTP_PATH_MAX];
+
+	smtp_path_write(&mail->path, path);
+	d->mail_path = arena_strdup(&d->arena, view_of(path));
+	d->mail = *mail;
+	d->mail.path = (struct smtp_path){ .is_null = mail->path.is_null }; /* borrowed views */
+	begin_call(d);
+	do {
+		if (!ready(d)) {
+			*reply_out = d->doom;
+			return;
+		}
+		if (!can_carry(d)) {
+			smtp_reply_set(reply_out, 554, "5.6.3",
+			    "The mail server does not take 8-bit content (BODY=8BITMIME)");
+			return;
+		}
+	} while (!say_mail(d, reply_out));
+	d->is_accepted = d->is_open;
+	if (d->is_accepted)
+		reply_out->code = 250;
+}
+
+static void
+keep_rcpt(struct smtp_delivery *d, const char *path)
+{
+	if (d->rcpt_count == d->rcpt_room) {
+		d->rcpt_room = d->rcpt_room == 0 ? 4 : 2 * d->rcpt_room;
+		d->rcpts = mem_realloc(d->rcpts, d->rcpt_room * sizeof(*d->rcpts));
+	}
+	d->rcpts[d->rcpt_count++] = arena_strdup(&d->arena, view_of(path));
+}
+
+static void
+smtp_rcpt(struct delivery *base, const struct smtp_path *path, struct smtp_reply *reply_out)
+{
+	struct smtp_delivery *d = self_of(base);
+	char text[SMTP_PATH_MAX];
+
+	if (!d->is_accepted)
+		BUG("RCPT without MAIL");
+	smtp_path_write(path, text);
+	begin_call(d);
+	do {
+		if (!ready(d)) {
+			*reply_out = d->doom;
+			return;
+		}
+	} while (!say_rcpt(d, text, reply_out));
+	if (!smtp_reply_is_ok(reply_out))
+		return;
+	keep_rcpt(d, text);
+	if (reply_out->code != 251)
+		reply_out->code = 250;
+}
+
+/* take_queue_id - "queued as X" (Postfix) or "id=X" (Exim), for the log. */
+static void
+take_queue_id(struct smtp_delivery *d, const char *text)
+{
+	static const char *const marks[] = { "queued as ", "id=" };
+	char *out = d->base.facts.queue_id;
+	size_t len = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
+		const char *at = strstr(text, marks[i]);
+
+		if (at == NULL)
+			continue;
+		at += strlen(marks[i]);
+		while (len < sizeof(d->base.facts.queue_id) - 1 &&
+		       (ascii_is_alnum(at[len]) || at[len] == '-' || at[len] == '.' ||
+			   at[len] == '_'))
+			len++;
+		(void)view_copy(view_make(at, len), out, sizeof(d->base.facts.queue_id));
+		return;
+	}
+}
+
+/* unsure - after the dot and without a good answer, only the client may try again. */
+static void
+unsure(struct smtp_delivery *d, const struct err *err, struct smtp_reply *reply_out)
+{
+	smtp_reply_set(reply_out, 451, "4.4.2",
+	    "The mail server did not confirm the message, it may or may not have it; try again "
+	    "later");
+	drop_conn(d, err);
+}
+
+/* finish - the reply to the final dot. The transaction is over, whatever it says. */
+static void
+finish(struct smtp_delivery *d, struct smtp_reply *reply_out)
+{
+	int64_t by = clock_mono_ms() + d->base.upstream->config->final_timeout_ms;
+	struct err err = { .kind = ERR_NONE };
+
+	d->is_open = false;
+	if (!conn_get_reply(d->conn, by, reply_out, &err)) {
+		err_prefix(&err, "final dot");
+		unsure(d, &err, reply_out);
+	} else if (reply_out->code == 250) {
+		take_queue_id(d, reply_out->text);
+	} else if (reply_out->code < 400) {
+		err_set(&err, ERR_PROTOCOL, "final dot: a reply of %d", reply_out->code);
+		unsure(d, &err, reply_out);
+	} else if (reply_out->code == 421) {
+		err_set(&err, ERR_TEMP, "final dot: 421");
+		drop_conn(d, &err);
+		as_451(reply_out);
+	}
+}
+
+/* send_content - behind the 354; false: the connection was dropped before the dot. */
+static bool
+send_content(
+    struct smtp_delivery *d, const struct message *message, struct smtp_reply *reply_out)
+{
+	struct err err = { .kind = ERR_NONE };
+
+	switch (content_send(d->conn, message, d->base.upstream->config->command_timeout_ms,
+	    d->deadline_ms, &err)) {
+	case CONTENT_SENT:
+		finish(d, reply_out);
+		return true;
+	case CONTENT_UNSURE:
+		err_prefix(&err, "final dot");
+		unsure(d, &err, reply_out);
+		return true;
+	case CONTENT_BAD:
+		smtp_reply_set(
+		    reply_out, 554, "5.6.0", "Bare CR, bare LF or NUL in the message");
+		log_fail(d, conn_peer(d->conn), &err);
+		pool_drop(d->base.upstream->pool, &d->conn);
+		d->is_open = false;
+		return true;
+	case CONTENT_DEAD:
+		break;
+	}
+	err_prefix(&err, "content");
+	drop_conn(d, &err);
+	return false;
+}
+
+/* transfer - DATA and what follows; false: the connection was dropped before the dot. */
+static bool
+transfer(struct smtp_delivery *d, const struct message *message, struct smtp_reply *reply_out)
+{
+	struct err err;
+
+	if (!say(d, "DATA", false, reply_out))
+		return false;
+	if (reply_out->code == 354)
+		return send_content(d, message, reply_out);
+	if (reply_out->code >= 400)
+		return true;
+	err_set(&err, ERR_PROTOCOL, "DATA: a reply of %d", reply_out->code);
+	drop_conn(d, &err);
+	return false;
+}
+
+static void
+smtp_send(struct delivery *base, const struct message *message, struct smtp_reply *reply_out)
+{
+	struct smtp_delivery *d = self_of(base);
+
+	if (d->rcpt_count == 0)
+		BUG("a message without a recipient");
+	d->size = message_size(message);
+	begin_call(d);
+	do {
+		if (!ready(d)) {
+			*reply_out = d->doom;
+			return;
+		}
+	} while (!transfer(d, message, reply_out));
+}
+
+/* give_back - the connection to the pool, without a transaction on it. */
+static void
+give_back(struct smtp_delivery *d)
+{
+	struct pool *pool = d->base.upstream->pool;
+	int64_t by = clock_mono_ms() + RSET_MAX_MS;
+	struct smtp_reply reply;
+	struct err err;
+
+	if (d->is_open &&
+	    (!conn_command(d->conn, VIEW("RSET"), by, &reply, &err) || reply.code != 250))
+		pool_drop(pool, &d->conn);
+	pool_give(pool, &d->conn);
+}
+
+static void
+smtp_destroy(struct delivery *base)
+{
+	struct smtp_delivery *d = self_of(base);
+
+	if (d->conn != NULL)
+		give_back(d);
+	mem_free(d->rcpts);
+	arena_finish(&d->arena);
+	mem_free(d);
+}
+
+struct delivery *
+delivery_smtp_create(void)
+{
+	static const struct delivery_ops ops = { smtp_mail, smtp_rcpt, smtp_send,
+		smtp_destroy };
+	struct smtp_delivery *d = mem_calloc(1, sizeof(*d));
+
+	d->base.ops = &ops;
+	arena_init(&d->arena);
+	return &d->base;
+}

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See group.h. */
+#include "proxy/upstream/group.h"
+
+#include "lib/base/clock.h"
+
+static bool
+is_excluded(uint32_t excluded, size_t server)
+{
+	return (excluded >> server & 1) != 0;
+}
+
+bool
+group_next(struct upstream *u, uint32_t excluded, size_t *server_out)
+{
+	int64_t now = clock_mono_ms(), best = INT64_MAX;
+	bool found = false;
+
+	pthread_mutex_lock(&u->lock);
+	for (size_t i = 0; i < u->server_count; i++) {
+		int64_t until = u->servers[i].rests_until;
+
+		if (is_excluded(excluded, i))
+			continue;
+		if (until <= now)
+			until = 0; /* rested: the order of the configuration counts */
+		if (found && until >= best)
+			continue;
+		best = until;
+		*server_out = i;
+		found = true;
+	}
+	pthread_mutex_unlock(&u->lock);
+	return found;
+}
+
+void
+group_failed(struct upstream *u, size_t server)
+{
+	struct group_server *s = &u->servers[server];
+	int64_t now = clock_mono_ms(), rest = GROUP_REST_MAX_MS;
+
+	pthread_mutex_lock(&u->lock);
+	/* Many deliveries that fail at once are one failure. */
+	if (s->rests_until <= now) {
+		if (s->failures < 6)
+			rest = INT64_C(1000) << s->failures;
+		s->failures++;
+		s->rests_until = now + (rest < GROUP_REST_MAX_MS ? rest : GROUP_REST_MAX_MS);
+	}
+	pthread_mutex_unlock(&u->lock);
+}
+
+void
+group_works(struct upstream *u, size_t server)
+{
+	pthread_mutex_lock(&u->lock);
+	u->servers[server].failures = 0;
+	u->servers[server].rests_until = 0;
+	pthread_mutex_unlock(&u->lock);
+}
+
+void
+group_learn(struct upstream *u, size_t server, const struct smtp_ehlo *ehlo)
+{
+	pthread_mutex_lock(&u->lock);
+	u->servers[server].ehlo = *ehlo;
+	u->servers[server].is_known = true;
+	pthread_mutex_unlock(&u->lock);
+}
+
+/* narrow - take away from *all what one server does not offer. */
+static void
+narrow(struct smtp_ehlo *all, const struct smtp_ehlo *one)
+{
+	all->pipelining &= one->pipelining;
+	all->size &= one->size;
+	all->eightbitmime &= one->eightbitmime;
+	all->starttls &= one->starttls;
+	all->enhanced_codes &= one->enhanced_codes;
+	all->smtputf8 &= one->smtputf8;
+	all->chunking &= one->chunking;
+	all->dsn &= one->dsn;
+	all->auth_plain &= one->auth_plain;
+	all->auth_login &= one->auth_login;
+	if (one->size_limit != 0 && (all->size_limit == 0 || one->size_limit < all->size_limit))
+		all->size_limit = one->size_limit;
+}
+
+void
+upstream_features(struct upstream *u, struct smtp_ehlo *out)
+{
+	bool is_first = true;
+
+	*out = (struct smtp_ehlo){ .size = true, .eightbitmime = true };
+	pthread_mutex_lock(&u->lock);
+	for (size_t i = 0; i < u->server_count; i++) {
+		if (!u->servers[i].is_known)
+			continue;
+		if (is_first)
+			*out = u->servers[i].ehlo;
+		else
+			narrow(out, &u->servers[i].ehlo);
+		is_first = false;
+	}
+	pthread_mutex_unlock(&u->lock);
+}

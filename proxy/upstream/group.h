@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The inside of an upstream: its servers with what is known of their health, its pool. For the
+ * deliveries; everybody else uses upstream.h.
+ * Health is passive: a server that failed is tried last, for 1 s at first, twice as long with
+ * each further failure, a minute at most; never left out altogether.
+ */
+#ifndef GATEPOST_PROXY_UPSTREAM_GROUP_H
+#define GATEPOST_PROXY_UPSTREAM_GROUP_H
+
+#include "proxy/upstream/pool.h"
+#include "proxy/upstream/upstream.h"
+
+#include <pthread.h>
+
+#define GROUP_SERVERS_MAX 32 /* a set of them is a uint32_t */
+#define GROUP_REST_MAX_MS 60000
+
+struct group_server {
+	struct conn_target target;
+	char host[256];
+	/* under the group's lock: */
+	unsigned failures;   /* in a row */
+	int64_t rests_until; /* ms, monotonic; tried last before */
+	bool is_known;	     /* ehlo was heard */
+	struct smtp_ehlo ehlo;
+};
+
+struct upstream {
+	const struct config_upstream *config; /* borrowed */
+	const char *hostname;		      /* borrowed */
+	struct secret password;
+	SSL_CTX *tls_ctx; /* owned; NULL without TLS */
+	struct group_server servers[GROUP_SERVERS_MAX];
+	size_t server_count;
+	struct pool *pool; /* NULL: a Maildir */
+	pthread_mutex_t lock;
+};
+
+/* group_next - the server to try next, none of the set excluded (bits); false: none is left. */
+MUST_CHECK bool group_next(struct upstream *u, uint32_t excluded, size_t *server_out);
+
+void group_failed(struct upstream *u, size_t server);
+void group_works(struct upstream *u, size_t server);
+
+/* group_learn - what a server offered, for upstream_features. */
+void group_learn(struct upstream *u, size_t server, const struct smtp_ehlo *ehlo);
+
+#endif
