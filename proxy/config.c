@@ -35,7 +35,6 @@ struct service_load {
 	const struct config_service *service;
 	const char *name;
 	enum gate_role role;
-	const struct conf_extra *groups; /* of the built-in links, in their order */
 	struct conf_errors *errors;
 };
 
@@ -82,9 +81,9 @@ load_entry(const struct service_load *load, size_t index, struct chain_entry *en
 		    "\"identity\" is about logins, and nobody logs in on an inbound listener");
 		return false;
 	}
-	if (load->groups[link].target_out == NULL)
+	if (load->config->groups[link].target_out == NULL)
 		return false; /* its group has errors, which were reported */
-	*entry = link_group_entry(builtin_links[link], load->groups[link].target_out);
+	*entry = link_group_entry(builtin_links[link], load->config->groups[link].target_out);
 	entry->where = config_where(load->config, entry->where);
 	return true;
 }
@@ -126,8 +125,9 @@ load_service(const struct service_load *load, struct chain_entry **chain_out, si
 	*chain_out =
 	    arena_alloc(&load->config->arena, (service->chain.count + 1) * sizeof(**chain_out));
 	*count_out = 0;
-	if (service->where.line == 0 && !config_has_role(&load->config->config, load->role))
-		return;
+	if (service->upstream == NULL && service->chain.count == 0 &&
+	    !config_has_role(&load->config->config, load->role))
+		return; /* not wanted, and not needed */
 	check_service_upstream(load);
 	if (load->role == ROLE_SUBMISSION && service->chain.count == 0)
 		conf_error(load->errors, config_where(load->config, service->where),
@@ -140,12 +140,11 @@ load_service(const struct service_load *load, struct chain_entry **chain_out, si
 }
 
 static void
-load_services(
-    struct loaded_config *c, const struct conf_extra *groups, struct conf_errors *errors)
+load_services(struct loaded_config *c, struct conf_errors *errors)
 {
 	struct service_load submission = { c, &c->config.submission, "submission",
-		ROLE_SUBMISSION, groups, errors };
-	struct service_load inbound = { c, &c->config.inbound, "inbound", ROLE_INBOUND, groups,
+		ROLE_SUBMISSION, errors };
+	struct service_load inbound = { c, &c->config.inbound, "inbound", ROLE_INBOUND,
 		errors };
 
 	load_service(&submission, &c->submission_chain, &c->submission_count);
@@ -180,16 +179,15 @@ config_load(const char *file, struct conf_errors *errors)
 {
 	struct loaded_config *c = mem_calloc(1, sizeof(*c));
 	const size_t errors_before = errors->count;
-	struct conf_extra *groups;
 	bool read_whole;
 
 	arena_init(&c->arena);
 	c->file = arena_strdup(&c->arena, view_of(file));
-	groups = arena_alloc(&c->arena, builtin_link_count * sizeof(*groups));
+	c->groups = arena_alloc(&c->arena, builtin_link_count * sizeof(*c->groups));
 	for (size_t i = 0; i < builtin_link_count; i++)
-		groups[i].table = link_group_table(builtin_links[i], &c->arena);
+		c->groups[i].table = link_group_table(builtin_links[i], &c->arena);
 	read_whole = conf_load(
-	    file, &config_table, &c->config, groups, builtin_link_count, &c->arena, errors);
+	    file, &config_table, &c->config, c->groups, builtin_link_count, &c->arena, errors);
 	if (read_whole || something_was_read(&c->config)) {
 		check_hostname(c, errors);
 		config_check_listeners(c, errors);
@@ -197,7 +195,7 @@ config_load(const char *file, struct conf_errors *errors)
 		config_check_domains(c, errors);
 		config_check_upstreams(c, errors);
 		config_check_limits(c, errors);
-		load_services(c, groups, errors);
+		load_services(c, errors);
 	}
 	if (errors->count > errors_before)
 		config_destroy(&c);

@@ -123,7 +123,8 @@ extern const struct conf_table config_table; /* the root */
 struct loaded_config {
 	struct arena arena;
 	struct config config;
-	const char *file; /* as given to config_load */
+	const char *file;	   /* as given to config_load */
+	struct conf_extra *groups; /* of the built-in links, in the order of proxy/links.h */
 	struct chain_entry *submission_chain, *inbound_chain;
 	size_t submission_count, inbound_count;
 };

@@ -274,7 +274,7 @@ check_servers(const struct config *config, const struct config_upstream *u, cons
 		uint16_t port;
 
 		snprintf(text, sizeof(text), "%s.servers[%zu]", path, i);
-		if (!address_split(server, 0, host, sizeof(host), &port, &err))
+		if (!address_split(server, 25, host, sizeof(host), &port, &err))
 			conf_error(errors, u->where, text, "%s", err.text);
 		else if (is_own_listener(config, server))
 			conf_error(errors, u->where, text,

@@ -5,7 +5,7 @@
  */
 #include "proxy/commands/commands.h"
 
-#include "lib/base/buf.h"
+#include "lib/base/conf_dump.h"
 #include "proxy/config.h"
 #include "proxy/links.h"
 #include "proxy/snapshot.h"
@@ -13,10 +13,10 @@
 #include <getopt.h>
 #include <stdio.h>
 
-#define MANUAL_MAX (1024 * 1024) /* octets */
+#define OUTPUT_MAX (16 * 1024 * 1024) /* octets of a manual or a dump */
 
 static const char usage[] =
-    "usage: gatepost check-config [-c FILE] [--syntax]\n"
+    "usage: gatepost check-config [-c FILE] [--syntax | --dump]\n"
     "       gatepost check-config --print-manual\n"
     "\n"
     "Reads the configuration as \"gatepost run\" would, with its certificates, keys and users, "
@@ -25,6 +25,7 @@ static const char usage[] =
     "\n"
     "  -c, --config FILE   the file (default: " CONFIG_FILE_DEFAULT ")\n"
     "      --syntax        look at the file alone, not at the files that it names\n"
+    "      --dump          print the settings that are in force, defaults included\n"
     "      --print-manual  print the reference of all keys as Markdown\n"
     "  -h, --help          print this\n"
     "\n"
@@ -107,7 +108,7 @@ print_manual(void)
 	bool ok;
 
 	arena_init(&arena);
-	buf_init(&out, MANUAL_MAX);
+	buf_init(&out, OUTPUT_MAX);
 	groups = arena_alloc(&arena, builtin_link_count * sizeof(*groups));
 	for (size_t i = 0; i < builtin_link_count; i++)
 		groups[i] = link_group_table(builtin_links[i], &arena);
@@ -117,6 +118,39 @@ print_manual(void)
 	     fwrite(out.p, 1, out.len, stdout) == out.len && fflush(stdout) == 0;
 	buf_finish(&out);
 	arena_finish(&arena);
+	return ok ? 0 : 1;
+}
+
+static bool
+dump(const struct loaded_config *config)
+{
+	struct buf out;
+	bool ok;
+
+	buf_init(&out, OUTPUT_MAX);
+	ok = conf_dump(&config_table, &config->config, &out);
+	for (size_t i = 0; ok && i < builtin_link_count; i++)
+		ok = conf_dump_group(
+		    config->groups[i].table, config->groups[i].target_out, &out);
+	ok = ok && fwrite(out.p, 1, out.len, stdout) == out.len && fflush(stdout) == 0;
+	buf_finish(&out);
+	return ok;
+}
+
+/* dump_file - only a file without errors has settings that could be in force. */
+static int
+dump_file(const char *file)
+{
+	struct conf_errors errors;
+	struct loaded_config *config;
+	bool ok;
+
+	conf_errors_init(&errors);
+	config = config_load(file, &errors);
+	print_lines(stderr, "", &errors);
+	ok = config != NULL && dump(config);
+	config_destroy(&config);
+	conf_errors_finish(&errors);
 	return ok ? 0 : 1;
 }
 
@@ -155,38 +189,35 @@ command_check_config(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "config", required_argument, NULL, 'c' },
-		{ "syntax", no_argument, NULL, 's' },
-		{ "print-manual", no_argument, NULL, 'm' },
+		{ "dump", no_argument, NULL, 'd' },
 		{ "help", no_argument, NULL, 'h' },
+		{ "print-manual", no_argument, NULL, 'm' },
+		{ "syntax", no_argument, NULL, 's' },
 		{ NULL, 0, NULL, 0 },
 	};
 	const char *file = CONFIG_FILE_DEFAULT;
-	bool syntax_only = false, manual = false;
-	int c;
+	int c, mode = 0;
 
 	while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		switch (c) {
-		case 'c':
-			file = optarg;
-			break;
-		case 's':
-			syntax_only = true;
-			break;
-		case 'm':
-			manual = true;
-			break;
-		case 'h':
-			fputs(usage, stdout);
-			return 0;
-		default:
+		if (c == '?') {
 			fputs(usage, stderr);
 			return EXIT_USAGE;
 		}
+		if (c == 'h') {
+			fputs(usage, stdout);
+			return 0;
+		}
+		if (c == 'c')
+			file = optarg;
+		else
+			mode = c;
 	}
 	if (optind < argc) {
 		fprintf(stderr, "gatepost check-config: \"%s\" is one too many\n%s",
 		    argv[optind], usage);
 		return EXIT_USAGE;
 	}
-	return manual ? print_manual() : check_file(file, syntax_only);
+	if (mode == 'm')
+		return print_manual();
+	return mode == 'd' ? dump_file(file) : check_file(file, mode == 's');
 }
