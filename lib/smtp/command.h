@@ -37,14 +37,16 @@ struct smtp_command smtp_command_parse(struct view line);
 /* smtp_verb_name - "MAIL"...; "?" for VERB_UNKNOWN. */
 const char *smtp_verb_name(enum smtp_verb verb);
 
-/* smtp_word_is_foreign - an HTTP verb or TLS record: the peer talks another protocol. */
+/* smtp_line_is_foreign - an HTTP verb or TLS record: the peer talks another protocol. */
 bool smtp_line_is_foreign(struct view line);
 
-/* An address in SMTP: local part as it was written (quoted if it was), domain as it was written. */
+/* An address in SMTP: local part as it was written (quoted if it was), domain as it was
+ * written. */
 struct smtp_path {
-	bool is_null;	    /* <>: the null reverse-path */
-	struct view local;  /* dot-string or quoted-string, checked */
-	struct view domain; /* domain or address literal with [], checked; empty for <postmaster> */
+	bool is_null;	   /* <>: the null reverse-path */
+	struct view local; /* dot-string or quoted-string, checked */
+	struct view
+	    domain; /* domain or address literal with [], checked; empty for <postmaster> */
 };
 
 enum smtp_body { SMTP_BODY_UNSET, SMTP_BODY_7BIT, SMTP_BODY_8BITMIME };
@@ -59,24 +61,26 @@ struct smtp_mail {
 
 enum smtp_syntax {
 	SMTP_SYNTAX_OK,
-	SMTP_SYNTAX_KEYWORD,	   /* not "FROM:" / "TO:" */
-	SMTP_SYNTAX_PATH,	   /* not a path in angle brackets */
-	SMTP_SYNTAX_LONG,	   /* local part over 64, domain over 255, path over 256 octets */
-	SMTP_SYNTAX_UTF8,	   /* an octet over 0x7f (needs SMTPUTF8) */
-	SMTP_SYNTAX_NULL,	   /* <> where a forward-path is needed */
-	SMTP_SYNTAX_PARAM,	   /* a parameter that is malformed or given twice */
+	SMTP_SYNTAX_KEYWORD, /* not "FROM:" / "TO:" */
+	SMTP_SYNTAX_PATH,    /* not a path in angle brackets */
+	SMTP_SYNTAX_LONG,    /* local part over 64, domain over 255, path over 256 octets */
+	SMTP_SYNTAX_UTF8,    /* an octet over 0x7f (needs SMTPUTF8) */
+	SMTP_SYNTAX_NULL,    /* <> where a forward-path is needed */
+	SMTP_SYNTAX_PARAM,   /* a parameter that is malformed or given twice */
 	SMTP_SYNTAX_PARAM_UNKNOWN, /* 555 */
 };
 
 /*
- * smtp_mail_parse / smtp_rcpt_parse - args as in struct smtp_command. Blanks between "FROM:" and
- * "<" are accepted (common clients do that); a source route is accepted and dropped (RFC 5321 C).
- * Values outside what was announced are errors: nothing is silently ignored.
+ * smtp_mail_parse / smtp_rcpt_parse - args as in struct smtp_command. Blanks between "FROM:"
+ * and
+ * "<" are accepted (common clients do that); a source route is accepted and dropped (RFC 5321
+ * C). A literal is [IPv4] or [IPv6:...], the only registered tag; underscores in a domain are
+ * let through. Values outside what was announced are errors: nothing is silently ignored.
  */
 MUST_CHECK enum smtp_syntax smtp_mail_parse(struct view args, struct smtp_mail *out);
 MUST_CHECK enum smtp_syntax smtp_rcpt_parse(struct view args, struct smtp_path *out);
 
-/* smtp_path_parse - the path alone, "<...>", for other users (tests, tools). */
+/* smtp_path_parse - the path alone, "<...>", also "<>" and "<postmaster>". */
 MUST_CHECK enum smtp_syntax smtp_path_parse(struct view text, struct smtp_path *out);
 
 /*
@@ -87,7 +91,6 @@ bool smtp_helo_is_valid(struct view args);
 
 /* smtp_path_write - "local@domain" without brackets, "" for <>; room from SMTP_PATH_MAX. */
 #define SMTP_PATH_MAX 322
-struct buf;
 void smtp_path_write(const struct smtp_path *path, char out[SMTP_PATH_MAX]);
 
 #endif

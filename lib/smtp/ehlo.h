@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* What an upstream offered in its EHLO reply (RFC 5321 4.1.1.1), as facts. Unknown lines are passed over. */
+/* What an upstream offered in its EHLO reply (RFC 5321 4.1.1.1), as facts. Unknown lines are
+ * passed over. */
 #ifndef GATEPOST_SMTP_EHLO_H
 #define GATEPOST_SMTP_EHLO_H
 

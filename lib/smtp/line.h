@@ -8,8 +8,9 @@
 
 #include "lib/base/view.h"
 
-#define SMTP_COMMAND_LINE_MAX 2048  /* octets with CRLF; RFC 5321 4.5.3.1.4 says 512 plus extensions */
-#define SMTP_AUTH_LINE_MAX    12288 /* RFC 4954 4 */
+#define SMTP_COMMAND_LINE_MAX \
+	2048 /* octets with CRLF; RFC 5321 4.5.3.1.4 says 512 plus extensions */
+#define SMTP_AUTH_LINE_MAX 12288 /* RFC 4954 4 */
 
 enum smtp_line {
 	SMTP_LINE_DONE,	    /* *line_out is the line without CRLF, *used_out octets are spent */
@@ -21,6 +22,7 @@ enum smtp_line {
 };
 
 /* smtp_line_scan - find the first line of in; max counts its CRLF. */
-enum smtp_line smtp_line_scan(struct view in, size_t max, struct view *line_out, size_t *used_out);
+enum smtp_line smtp_line_scan(
+    struct view in, size_t max, struct view *line_out, size_t *used_out);
 
 #endif
