@@ -198,12 +198,12 @@ bench: ## speed and memory, beside Postfix + OpenDKIM in the same run
 demo: ## submit a message through the gate and verify its signature; installs what it needs
 	$(Q)tools/deps.sh build test
 	$(Q)$(MAKE) -j$(JOBS) all
-	$(Q)$(PYTHON) tools/demo.py --build $(BUILD)
+	$(Q)tools/demo.sh $(BUILD)/gatepost
 
 run: ## the demo's set-up, and keep serving
 	$(Q)tools/deps.sh build test
 	$(Q)$(MAKE) -j$(JOBS) all
-	$(Q)$(PYTHON) tools/demo.py --build $(BUILD) --serve
+	$(Q)tools/demo.sh --keep $(BUILD)/gatepost
 
 docs: all ## write docs/CONFIG.md anew from the configuration tables
 	$(say) DOC docs/CONFIG.md
@@ -217,14 +217,14 @@ format: ## lay out all C files by .clang-format
 	$(Q)git ls-files '*.c' '*.h' | xargs -r clang-format -i
 
 install: all ## into PREFIX=/usr/local, SYSCONFDIR=/etc, UNITDIR=; DESTDIR= for packaging
-	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(SYSCONFDIR)/gatepost \
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(SYSCONFDIR)/gatepost \
 		$(DESTDIR)$(PREFIX)/share/doc/gatepost $(DESTDIR)$(UNITDIR)
-	install -m 755 $(BUILD)/gatepost $(DESTDIR)$(PREFIX)/sbin/gatepost
+	install -m 755 $(BUILD)/gatepost $(DESTDIR)$(PREFIX)/bin/gatepost
 	$(foreach page,$(MAN),install -D -m 644 $(page) \
 		$(DESTDIR)$(PREFIX)/share/man/man$(patsubst .%,%,$(suffix $(page)))/$(notdir $(page)) &&) :
 	install -m 644 proxy.conf.example $(DESTDIR)$(SYSCONFDIR)/gatepost/proxy.conf.example
 	install -m 644 README.md LICENSE $(wildcard docs/*.md) $(DESTDIR)$(PREFIX)/share/doc/gatepost
-	sed 's|@PREFIX@|$(PREFIX)|g; s|@SYSCONFDIR@|$(SYSCONFDIR)|g' dist/gatepost.service \
+	sed 's|/usr/local/|$(PREFIX)/|g; s|/etc/gatepost|$(SYSCONFDIR)/gatepost|g' dist/gatepost.service \
 		>$(DESTDIR)$(UNITDIR)/gatepost.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/gatepost.service
 

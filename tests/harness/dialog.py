@@ -1,0 +1,539 @@
+# SPDX-License-Identifier: MPL-2.0
+"""A dialog file (.dlg): one conversation with the real binary. docs/TESTING.md has the format."""
+
+import base64
+import fnmatch
+import json
+import os
+import re
+import shlex
+import signal
+import threading
+import time
+
+from . import config as cfg
+from .client import Client, ClientError, insecure_context, dot_stuff
+from .gate import Gate, GateError
+from .maildir import Maildir
+from .upstream import DeadUpstream, ScriptedUpstream, unescape
+
+DIALOG_LIMIT_S = 120
+SLEEP_MAX_S = 5
+SAMPLE = b"From: alice@example.com\r\nTo: bob@example.net\r\nSubject: Sample\r\n" \
+    b"Date: Tue, 24 Nov 2026 12:00:00 +0000\r\nMessage-ID: <sample@example.com>\r\n\r\nHello.\r\n"
+
+
+class DialogError(Exception):
+    pass
+
+
+class Statement:
+    def __init__(self, number, word, rest):
+        self.number, self.word, self.rest = number, word, rest
+        self.lines = []  # of "message" and "rewrite-raw": the "|" lines
+        self.body = []  # of "repeat"
+
+    def args(self):
+        return shlex.split(self.rest)
+
+
+def parse(text):
+    """(header statements, script statements)."""
+    top, stack = [], []
+    for number, raw in enumerate(text.split("\n"), 1):
+        line = raw.rstrip(" \t\r") if not raw.startswith("|") else raw
+        if line.startswith("|"):
+            (stack[-1].body if stack else top)[-1].lines.append(line[2:] if line[1:] else "")
+            continue
+        line = line.strip()
+        if not line or line.startswith("#"):
+            continue
+        word, _, rest = line.partition(" ")
+        statement = Statement(number, word, rest.strip())
+        if word == "end":
+            if not stack:
+                raise DialogError(f"line {number}: end without repeat")
+            stack.pop()
+            continue
+        (stack[-1].body if stack else top).append(statement)
+        if word == "repeat":
+            stack.append(statement)
+    if stack:
+        raise DialogError(f"line {stack[-1].number}: repeat without end")
+    header = []
+    while top and top[0].word in HEADER_WORDS:
+        header.append(top.pop(0))
+    return header, top
+
+
+HEADER_WORDS = ("set", "unset", "user", "nouser", "servers", "server", "maildir", "on", "env",
+                "allow-edits", "allow-problems", "start-fails", "sanitized-skip")
+
+
+class Talk:
+    """A client within a dialog, with the messages that it sent and what it heard to them."""
+
+    def __init__(self, client, listener):
+        self.client, self.listener = client, listener
+        self.last = None  # the last reply
+        self.sent = None  # content whose reply is still to come
+        self.outcomes = []  # (content, code)
+
+
+class Dialog:
+    def __init__(self, path, build, keys):
+        self.path = path
+        with open(path, encoding="utf-8") as file:
+            self.header, self.script = parse(file.read())
+        self.build, self.keys = build, keys
+        self.servers = {}
+        self.maildir = None
+        self.talks, self.current = {}, None
+        self.talk_log = []
+        self.forbidden = []  # (event, fields) that the whole log must not hold
+        self.start_fails = None
+        self.checks_edits = self.checks_problems = True
+        self.loop_index = 0
+        self.mark = 0
+        self.gate = None
+        self.has_ended = False
+
+    # ---- set-up ----
+
+    def prepare(self):
+        names = ["up"]
+        server_options = {}
+        for s in self.header:
+            if s.word == "servers":
+                names = s.args()
+            elif s.word == "server":
+                name, *options = s.args()
+                server_options[name] = options
+        for name in names:
+            self.servers[name] = self.make_server(server_options.get(name, []))
+        upstream = cfg.smtp_upstream(server.address for server in self.servers.values())
+        self.gate = Gate(self.build, self.keys, upstream)
+        for s in self.header:
+            self.prepare_one(s)
+
+    def make_server(self, options):
+        values = dict(option.partition("=")[::2] for option in options)
+        unknown = set(values) - {"dead", "starttls", "login", "without", "with", "certificate"}
+        if unknown:
+            raise DialogError(f"unknown server option {unknown}")
+        if "dead" in values:
+            return DeadUpstream()
+        server = ScriptedUpstream(
+            self.keys, starttls="starttls" in values,
+            login=tuple(values["login"].split(":", 1)) if "login" in values else None,
+            certificate=(self.keys.other_certificate, self.keys.other_key)
+            if values.get("certificate") == "other" else None)
+        without = values.get("without", "").split(",")
+        server.ehlo = [word for word in server.ehlo if word.split(" ")[0] not in without]
+        if "with" in values:
+            server.ehlo.append(values["with"])
+        return server
+
+    def prepare_one(self, s):
+        if s.word in ("set", "unset"):
+            path, _, value = s.rest.partition("=")
+            self.gate.set(path.strip(),
+                          json.loads(self.expand(value)) if s.word == "set" else None)
+        elif s.word == "user":
+            self.add_user(s)
+        elif s.word == "nouser":
+            self.gate.users.pop(s.rest)
+        elif s.word == "maildir":
+            path = os.path.join(self.gate.folder, "Maildir")
+            self.maildir = Maildir(path)
+            self.gate.set("upstreams[0]", dict({"name": "mta"}, **cfg.maildir_upstream(path)))
+        elif s.word == "on":
+            where, action, *argument = s.rest.split(" ", 2)
+            name, _, stage = where.rpartition(".")
+            stage, _, nth = stage.partition(":")
+            self.servers[name or "up"].on(stage, action, argument[0] if argument else "",
+                                          int(nth or 0))
+        elif s.word == "env":
+            name, _, value = s.rest.partition("=")
+            self.gate.environment[name] = self.expand(value)
+        elif s.word == "start-fails":
+            self.start_fails = s.rest
+        elif s.word == "allow-edits":
+            self.checks_edits = False
+        elif s.word == "allow-problems":
+            self.checks_problems = False
+
+    def add_user(self, s):
+        login, password, *patterns = s.args()
+        self.gate.users[login] = (password, patterns[0] if patterns else "")
+
+    # ---- running ----
+
+    def run(self):
+        timer = None
+        try:
+            self.prepare()
+            timer = threading.Timer(DIALOG_LIMIT_S, self.gate.kill)
+            timer.daemon = True
+            self.gate.start(wait=self.start_fails is None)
+            timer.start()
+            if self.start_fails is not None:
+                code = self.gate.wait_exit(30)
+                self.check(code != 0, "the gate started, which it should not")
+                self.check(re.search(self.expand(self.start_fails), self.gate.tail()),
+                           f"it did not say {self.start_fails!r}:\n{self.gate.tail()}")
+                return
+            self.play(self.script)
+            self.finish()
+        finally:
+            if timer:
+                timer.cancel()
+            for talk in self.talks.values():
+                talk.client.close()
+            for server in self.servers.values():
+                server.stop()
+            if self.gate:
+                self.gate.kill()
+                self.gate.remove()
+
+    def play(self, statements):
+        for s in statements:
+            handler = getattr(self, "do_" + s.word.rstrip(":").replace("-", "_"), None)
+            handler = SIGNS.get(s.word, handler)
+            if handler is None:
+                handler = self.do_server if s.word in self.servers else None
+            if handler is None:
+                raise DialogError(f"{self.path}:{s.number}: unknown statement {s.word!r}")
+            try:
+                if s.word in SIGNS:
+                    handler(self, s)
+                else:
+                    handler(s)
+            except (DialogError, ClientError, GateError, ValueError) as error:
+                if str(error).startswith(self.path):
+                    raise
+                raise DialogError(f"{self.path}:{s.number}: {s.word} {s.rest}\n    {error}") \
+                    from error
+
+    def finish(self):
+        for talk in self.talks.values():
+            talk.client.close()
+        if not self.has_ended:
+            self.gate.stop()
+        self.gate.check_sanitizers()
+        for name, fields in self.forbidden:
+            self.check(not self.gate.matching(name, fields), f"the log holds {name} {fields}")
+        if self.checks_problems:
+            for name, server in self.servers.items():
+                self.check(not server.problems, f"{name}: {server.problems}")
+        if self.checks_edits:
+            self.check_deliveries()
+
+    def check_deliveries(self):
+        """250 heard = delivered once and whole; nothing else is ever claimed."""
+        heard = {}
+        for talk in self.talks.values():
+            for content, code in talk.outcomes:
+                heard.setdefault(content, []).append(code)
+        if self.maildir:
+            there = [data.replace(b"\r\n", b"\n") for data in self.maildir.messages()]
+        else:
+            there = [m.data for server in self.servers.values() for m in server.accepted()]
+        for content, codes in heard.items():
+            wanted = content.replace(b"\r\n", b"\n") if self.maildir else content
+            found = sum(1 for data in there if data.endswith(wanted))
+            claimed = sum(1 for code in codes if code.startswith("2"))
+            unsure = sum(1 for code in codes if code.startswith("4"))
+            self.check(claimed <= found <= claimed + unsure,
+                       f"the client heard {codes} but {found} such messages are there whole")
+
+    @staticmethod
+    def check(condition, text):
+        if not condition:
+            raise DialogError(text)
+
+    # ---- texts ----
+
+    def expand(self, text):
+        def one(found):
+            kind, _, rest = found.group(1).partition(":")
+            if kind == "b64":
+                return base64.b64encode(unescape(rest)).decode("ascii")
+            if kind == "plain":
+                login, _, password = rest.partition(":")
+                return base64.b64encode(f"\0{login}\0{password}".encode()).decode("ascii")
+            if kind == "rep":
+                piece, _, count = rest.rpartition(":")
+                return piece * int(count)
+            if kind == "port":
+                return str(self.gate.ports[rest])
+            if kind == "server":
+                return self.servers[rest].address
+            values = {"dir": self.gate.folder, "keys": self.keys.folder, "i": self.loop_index,
+                      "hostname": cfg.HOSTNAME, "build": self.gate.binary}
+            return str(values[found.group(1)])
+        return re.sub(r"\$\{([^}]*)\}", one, text)
+
+    @property
+    def talk(self):
+        if self.current is None:
+            raise DialogError("no client is connected")
+        return self.talks[self.current]
+
+    # ---- clients ----
+
+    def do_connect(self, s):
+        words = s.args()
+        listener, name = words[0], words[2] if words[1:2] == ["as"] else "main"
+        client = Client(self.gate.ports[listener], context=insecure_context())
+        self.talks[name if name not in self.talks else f"{name}-{len(self.talks)}"] = \
+            Talk(client, listener)
+        if name in self.talks and self.talks[name].client is not client:
+            # A name used again: the older one keeps its outcomes under another name.
+            newest = list(self.talks)[-1]
+            self.talks[name], self.talks[newest] = self.talks[newest], self.talks[name]
+        self.current = name
+        if listener == "submissions" and "plain" not in words:
+            client.start_tls()
+
+    def do_ready(self, s):
+        """ready LISTENER [as NAME] [LOGIN]: connected, greeted, TLS, logged in."""
+        words = s.args()
+        login = words[-1] if len(words) in (2, 4) else "alice@example.com"
+        self.do_connect(s)
+        client = self.talk.client
+        self.check(client.reply().code == "220", "no greeting")
+        client.expect("EHLO client.test", "250")
+        if words[0] == "submission":
+            client.expect("STARTTLS", "220")
+            client.start_tls()
+            client.expect("EHLO client.test", "250")
+        if words[0] != "inbound":
+            reply = client.auth_plain(login, self.gate.users[login][0])
+            self.check(reply.code == "235", f"AUTH: {reply}")
+
+    def do_use(self, s):
+        self.check(s.rest in self.talks, f"there is no client {s.rest}")
+        self.current = s.rest
+
+    def do_say(self, s):
+        self.talk.client.line(self.expand(s.rest))
+
+    def do_raw(self, s):
+        self.talk.client.send(unescape(self.expand(s.rest)))
+
+    def hear(self):
+        reply = self.talk.client.reply()
+        self.talk.last = reply
+        if self.talk.sent is not None:
+            self.talk.outcomes.append((self.talk.sent, reply.code))
+            self.talk.sent = None
+        return reply
+
+    def do_hear(self, s):
+        """S: CODE [ENHANCED] [~ REGEX]; an x in CODE or ENHANCED stands for any digit."""
+        wanted, _, pattern = s.rest.partition("~")
+        words = wanted.split()
+        reply = self.hear()
+        self.check(re.fullmatch(words[0].replace("x", r"\d"), reply.code),
+                   f"wanted {s.rest}, heard {reply}")
+        if len(words) > 1:
+            enhanced = words[1].replace(".", r"\.").replace("x", r"\d+")
+            self.check(re.fullmatch(enhanced, reply.enhanced), f"wanted {s.rest}, heard {reply}")
+        if pattern:
+            self.check(re.search(self.expand(pattern.strip()), "\n".join(reply.lines)),
+                       f"wanted {s.rest}, heard {reply}")
+
+    def has_line(self, glob):
+        return any(fnmatch.fnmatchcase(line, glob) for line in self.talk.last.lines)
+
+    def do_has(self, s):
+        self.check(self.has_line(self.expand(s.rest)), f"not in the reply:\n{self.talk.last}")
+
+    def do_lacks(self, s):
+        self.check(not self.has_line(self.expand(s.rest)), f"in the reply:\n{self.talk.last}")
+
+    def do_tls(self, _s):
+        self.talk.client.start_tls()
+
+    def do_tls_fails(self, _s):
+        try:
+            self.talk.client.start_tls()
+            # In TLS 1.3 the client may be done before the server says no.
+            self.talk.client.reply()
+        except ClientError:
+            return
+        raise DialogError("the handshake went through")
+
+    def do_starttls(self, _s):
+        self.talk.client.expect("STARTTLS", "220")
+        self.talk.client.start_tls()
+
+    def do_envelope(self, s):
+        sender, *recipients = s.args()
+        client = self.talk.client
+        client.expect(f"MAIL FROM:<{self.expand(sender)}>", "250")
+        for recipient in recipients:
+            client.expect(f"RCPT TO:<{self.expand(recipient)}>", "250")
+        client.expect("DATA", "354")
+
+    def do_message(self, s):
+        """The "|" lines below as content; "sample"; or "generated OCTETS"."""
+        words = s.args()
+        if words[:1] == ["generated"]:
+            content = generated(int(words[1]))
+        elif words[:1] == ["sample"]:
+            content = SAMPLE
+        else:
+            content = "".join(self.expand(line) + "\r\n" for line in s.lines).encode("utf-8")
+        self.talk.sent = content
+        self.talk.client.send(dot_stuff(content))
+
+    def do_deliver(self, s):
+        sender, recipient = s.args() or ("alice@example.com", "bob@example.net")
+        self.do_envelope(Statement(s.number, "envelope", f"{sender} {recipient}"))
+        content = SAMPLE.replace(b"alice@example.com", sender.encode())
+        self.talk.sent = content
+        self.talk.client.send(dot_stuff(content))
+        reply = self.hear()
+        self.check(reply.code == "250", f"the message was not taken: {reply}")
+
+    def do_expect_close(self, _s):
+        self.talk.client.expect_closed()
+
+    def do_close(self, _s):
+        self.talk.client.close()
+
+    def do_half_close(self, _s):
+        self.talk.client.half_close()
+
+    def do_reset(self, _s):
+        self.talk.client.reset()
+
+    def do_sleep(self, s):
+        time.sleep(min(float(s.rest), SLEEP_MAX_S))
+
+    def do_repeat(self, s):
+        outer = self.loop_index
+        for index in range(int(s.rest)):
+            self.loop_index = index
+            self.play(s.body)
+        self.loop_index = outer
+
+    # ---- the gate ----
+
+    def do_log(self, s):
+        name, *pairs = shlex.split(self.expand(s.rest))
+        self.gate.wait_for(name, dict(pair.split("=", 1) for pair in pairs), since=self.mark)
+
+    def do_nolog(self, s):
+        name, *pairs = shlex.split(self.expand(s.rest))
+        self.forbidden.append((name, dict(pair.split("=", 1) for pair in pairs)))
+
+    def do_mark(self, _s):
+        """log looks only at lines from here on."""
+        self.mark = len(self.gate.lines)
+
+    def do_signal(self, s):
+        self.gate.signal(getattr(signal, "SIG" + s.rest))
+
+    def do_rewrite(self, s):
+        """rewrite PATH = JSON: a changed configuration file."""
+        path, _, value = s.rest.partition("=")
+        self.gate.set(path.strip(), json.loads(self.expand(value)))
+        self.gate.write_config()
+
+    def do_rewrite_raw(self, s):
+        self.gate.write_config("".join(self.expand(line) + "\n" for line in s.lines))
+
+    def do_rewrite_user(self, s):
+        self.add_user(s)
+        self.gate.write_users()
+
+    def do_rewrite_nouser(self, s):
+        self.gate.users.pop(s.rest)
+        self.gate.write_users()
+
+    def do_exits(self, s):
+        code = self.gate.wait_exit()
+        self.has_ended = True
+        self.check(code == int(s.rest or 0), f"the gate exited with {code}\n{self.gate.tail()}")
+
+    # ---- servers ----
+
+    def do_server(self, s):
+        server = self.servers[s.word]
+        what, _, rest = s.rest.partition(" ")
+        rest = self.expand(rest)
+        counts = {"messages": lambda: len(server.accepted()), "all": lambda: len(server.messages),
+                  "connections": lambda: server.connections, "cut": lambda: len(server.cut),
+                  "tls": lambda: server.tls_connections}
+        if what in counts:
+            # More than wanted may still come, so "exactly" is judged after a moment.
+            server.wait(lambda: counts[what]() >= int(rest))
+            self.check(counts[what]() == int(rest), f"there are {counts[what]()}")
+        elif what == "saw":
+            self.check(server.wait(lambda: any(re.search(rest, line)
+                                               for _, line in server.commands)),
+                       f"it saw {server.commands}")
+        elif what == "never":
+            self.check(not any(re.search(rest, line) for _, line in server.commands),
+                       f"it saw {server.commands}")
+        elif what in ("from", "to"):
+            last = server.messages[-1]
+            values = [last.sender] if what == "from" else last.recipients
+            self.check(any(fnmatch.fnmatchcase(value, rest) for value in values), f"{values}")
+        elif what in ("has", "lacks"):
+            found = re.search(unescape_pattern(rest), server.messages[-1].data, re.M)
+            self.check(bool(found) == (what == "has"), f"{server.messages[-1].data[:2000]!r}")
+        elif what == "on":
+            where, action, *argument = rest.split(" ", 2)
+            stage, _, nth = where.partition(":")
+            server.on(stage, action, argument[0] if argument else "", int(nth or 0))
+        elif what == "off":
+            server.rules.clear()
+        else:
+            raise DialogError(f"unknown: {s.word} {what}")
+
+    def do_maildir(self, s):
+        what, _, rest = s.rest.partition(" ")
+        if what == "messages":
+            found = self.maildir.wait_for(int(rest))
+            self.check(len(found) == int(rest), f"there are {len(found)}")
+        elif what == "tmp":
+            self.check(len(self.maildir.names("tmp")) == int(rest), "wrong count in tmp/")
+        elif what in ("has", "lacks"):
+            found = re.search(unescape_pattern(rest), self.maildir.messages()[-1], re.M)
+            self.check(bool(found) == (what == "has"), f"{self.maildir.messages()[-1][:2000]!r}")
+        else:
+            raise DialogError(f"unknown: maildir {what}")
+
+
+SIGNS = {"C:": Dialog.do_say, "S:": Dialog.do_hear, "+:": Dialog.do_has, "-:": Dialog.do_lacks}
+
+
+def unescape_pattern(text):
+    return text.encode("utf-8")
+
+
+def generated(octets):
+    """A valid message of about that many octets; lines of every length up to 998."""
+    out = [b"From: alice@example.com\r\nTo: bob@example.net\r\nSubject: Large\r\n"
+           b"Date: Tue, 24 Nov 2026 12:00:00 +0000\r\nMessage-ID: <large@example.com>\r\n\r\n"]
+    size, length = len(out[0]), 0
+    while size < octets:
+        line = (b"." if length % 7 == 0 else b"") + b"0123456789abcdef" * 63
+        line = line[:length % 999] + b"\r\n"
+        out.append(line)
+        size += len(line)
+        length += 37
+    return b"".join(out)
+
+
+def transcript(dialog, count=30):
+    out = []
+    for name, talk in dialog.talks.items():
+        for who, data in talk.client.transcript[-count:]:
+            shown = data if len(data) <= 200 else data[:200] + b"..."
+            out.append(f"    {name} {who}: {shown.decode('utf-8', 'backslashreplace').rstrip()!r}")
+    return "\n".join(out)

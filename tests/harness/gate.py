@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: MPL-2.0
+"""The gate under test: a folder with its configuration and users, and its process."""
+
+import collections
+import copy
+import crypt
+import fnmatch
+import os
+import re
+import shlex
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+import time
+
+from . import config as cfg
+from .net import free_ports
+
+START_LIMIT_S = 30
+STOP_LIMIT_S = 30
+SANITIZER = re.compile(r"(ERROR|WARNING): (Address|Thread|Leak|Memory)Sanitizer|runtime error: |"
+                       r"LeakSanitizer has encountered|gatepost: BUG|: BUG: ")
+
+
+class GateError(Exception):
+    pass
+
+
+def hash_password(password):
+    """A cheap hash of a strong kind: what it costs is not what these tests are about."""
+    return crypt.crypt(password, "$6$rounds=1000$" + os.urandom(6).hex())
+
+
+def users_text(users):
+    return "".join(f"{login}:{hash_password(password)}:{patterns}\n"
+                   for login, (password, patterns) in users.items())
+
+
+def owner_of_tests():
+    """Whose files the gate must be able to read: as root it becomes nobody."""
+    return ("nobody", "nogroup") if os.geteuid() == 0 else None
+
+
+Event = collections.namedtuple("Event", "name fields line")
+
+
+def parse_line(line):
+    """A key=value log line as Event; None for anything else."""
+    try:
+        words = shlex.split(line)
+    except ValueError:
+        return None
+    fields = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if equals:
+            fields[key] = value
+    name = fields.get("event")
+    return Event(name, fields, line) if name else None
+
+
+class Gate:
+    """Used as a context manager, or by start() and stop().
+
+    config: from harness.config.default(); users: {login: (password, patterns)}.
+    The folder is made here and removed by stop() unless the test failed.
+    """
+
+    def __init__(self, build, keys, upstream, users=None, folder=None):
+        self.binary = os.path.abspath(os.path.join(build, "gatepost"))
+        self.is_sanitized = os.path.basename(build.rstrip("/")) in ("build-asan", "build-tsan")
+        self.keys = keys
+        self.owner = owner_of_tests()
+        self.folder = folder or tempfile.mkdtemp(prefix="gatepost-test-")
+        os.chmod(self.folder, 0o755)
+        names = ("submission", "submissions", "inbound")
+        self.ports = dict(zip(names, free_ports(len(names))))
+        self.config = cfg.default(self.folder, keys, self.ports, upstream)
+        self.users = copy.deepcopy(cfg.USERS if users is None else users)
+        self.environment = {}
+        self.process = None
+        self.lines = []
+        self._news = threading.Condition()
+        self._reader = None
+        self._marks = 0
+
+    # ---- files ----
+
+    @property
+    def config_file(self):
+        return os.path.join(self.folder, "proxy.conf")
+
+    def write_file(self, name, data, mode=0o600):
+        path = os.path.join(self.folder, name)
+        temporary = path + ".new"
+        with open(temporary, "wb") as out:
+            out.write(data if isinstance(data, bytes) else data.encode("utf-8"))
+        os.chmod(temporary, mode)
+        if self.owner:
+            shutil.chown(temporary, *self.owner)
+        os.rename(temporary, path)
+        return path
+
+    def write_config(self, text=None):
+        self.write_file("proxy.conf", text if text is not None else cfg.to_text(self.config))
+
+    def write_users(self):
+        self.write_file("users", users_text(self.users))
+
+    def set(self, path, value):
+        cfg.set_path(self.config, path, value)
+
+    # ---- process ----
+
+    def _environment(self):
+        env = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C.UTF-8",
+               "ASAN_OPTIONS": "exitcode=99:abort_on_error=0:detect_stack_use_after_return=1",
+               "UBSAN_OPTIONS": "print_stacktrace=1",
+               "TSAN_OPTIONS": "exitcode=98:second_deadlock_stack=1"}
+        for name in ("LSAN_OPTIONS", "GCOV_PREFIX", "GCOV_PREFIX_STRIP"):
+            if name in os.environ:
+                env[name] = os.environ[name]
+        env.update(self.environment)
+        return env
+
+    def _identity(self):
+        """A sanitizer cannot look into a process that gave up its rights: start it without."""
+        if self.is_sanitized and self.owner:
+            return {"user": self.owner[0], "group": self.owner[1], "extra_groups": []}
+        return {}
+
+    def start(self, wait=True):
+        os.makedirs(os.path.join(self.folder, "state"), exist_ok=True)
+        if self.owner:
+            shutil.chown(self.folder, *self.owner)
+            shutil.chown(os.path.join(self.folder, "state"), *self.owner)
+        self.write_users()
+        self.write_config()
+        self.process = subprocess.Popen(
+            [self.binary, "run", "-c", self.config_file], stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=self._environment(),
+            cwd=self.folder, **self._identity())
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+        if wait:
+            self.wait_for("gate.ready", limit_s=START_LIMIT_S)
+        return self
+
+    def _read(self):
+        for raw in self.process.stdout:
+            with self._news:
+                self.lines.append(raw.decode("utf-8", "replace").rstrip("\n"))
+                self._news.notify_all()
+        with self._news:
+            self._news.notify_all()
+
+    def is_running(self):
+        return self.process is not None and self.process.poll() is None
+
+    def signal(self, number):
+        os.kill(self.process.pid, number)
+
+    def kill(self):
+        if self.is_running():
+            self.process.kill()
+        if self.process is not None:
+            self.process.wait()
+            self._reader.join(5)
+
+    def wait_exit(self, limit_s=STOP_LIMIT_S):
+        try:
+            code = self.process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise GateError(f"the gate did not exit within {limit_s} s\n{self.tail()}") from None
+        self._reader.join(5)
+        return code
+
+    def stop(self, expect_code=0):
+        """SIGTERM, a clean exit, nothing said by a sanitizer; the folder goes too."""
+        if self.process is None:
+            return
+        if self.is_running():
+            self.signal(signal.SIGTERM)
+        code = self.wait_exit()
+        self.check_sanitizers()
+        if code != expect_code:
+            raise GateError(f"the gate exited with {code}, not {expect_code}\n{self.tail()}")
+
+    def remove(self):
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def check_sanitizers(self):
+        for line in list(self.lines):
+            if SANITIZER.search(line):
+                raise GateError("a sanitizer spoke:\n" + self.tail(120))
+
+    def __enter__(self):
+        return self.start()
+
+    def __exit__(self, kind, error, trace):
+        if kind is None:
+            self.stop()
+        else:
+            self.kill()
+        self.remove()
+
+    # ---- log ----
+
+    def tail(self, count=40):
+        return "\n".join(self.lines[-count:])
+
+    def events(self, name=None):
+        found = [event for event in map(parse_line, list(self.lines)) if event]
+        return [event for event in found if name is None or event.name == name]
+
+    def matching(self, name, wanted, since=0):
+        """Events of that name whose fields match the globs of wanted."""
+        return [event for event in map(parse_line, self.lines[since:])
+                if event and event.name == name and
+                all(fnmatch.fnmatchcase(event.fields.get(key, ""), glob)
+                    for key, glob in wanted.items())]
+
+    def wait_for(self, name, wanted=None, limit_s=10, since=0):
+        deadline = time.monotonic() + limit_s
+        with self._news:
+            while True:
+                found = self.matching(name, wanted or {}, since)
+                if found:
+                    return found[0]
+                left = deadline - time.monotonic()
+                ended = not self.is_running() and not self._reader.is_alive()
+                if left <= 0 or ended:
+                    break
+                self._news.wait(min(left, 0.2))
+        state = "ended" if ended else f"said no such line within {limit_s} s"
+        raise GateError(f"log {name} {wanted or ''}: the gate {state}\n{self.tail()}")
