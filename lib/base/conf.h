@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Configuration by tables: one row a key (type, name, default, range, one sentence). The rows give
- * parsing into a struct, errors with file:line and "did you mean", the reference manual, and the
- * check that proxy.conf.example names every key.
+ * Configuration by tables: one row a key (type, name, default, range, one sentence). The rows
+ * give parsing into a struct, errors with file:line and "did you mean", the reference manual,
+ * and the check that proxy.conf.example names every key.
  *
  * A table describes one group and the struct that it fills. Values live in the arena handed to
  * conf_load; nothing is freed singly. All errors of a file are gathered, never only the first.
@@ -17,9 +17,10 @@ enum conf_type {
 	CONF_BOOL,     /* bool;		true, false */
 	CONF_INT,      /* int64_t;	a whole number within min..max */
 	CONF_SIZE,     /* int64_t;	octets: 4096, "256K", "25M", "1G" */
-	CONF_DURATION, /* int64_t;	milliseconds: "250ms", "30s", "5m", "2h", "7d" */
+	CONF_DURATION, /* int64_t;	milliseconds: "250ms", "30s", "5m", "2h", "7d", 0 */
 	CONF_STRING,   /* const char *	(NULL when not set and no default) */
-	CONF_PATH,     /* const char *	an absolute path, or relative to the file's folder: made absolute */
+	CONF_PATH,     /* const char *	an absolute path, or relative to the file's folder: made
+			  absolute */
 	CONF_ENUM,     /* int;		one of choices */
 	CONF_STRINGS,  /* struct conf_strings; a list, or a single string */
 	CONF_GROUP,    /* the struct of table, in place */
@@ -51,8 +52,12 @@ struct conf_where {
 struct conf_row {
 	const char *key; /* NULL ends the rows */
 	enum conf_type type;
-	size_t offset;	      /* of the member, by offsetof */
-	const char *fallback; /* the default as one would write it ("30s", "true"); NULL: none */
+	size_t offset; /* of the member, by offsetof */
+	/*
+	 * The default as one would write it ("30s", "true"; STRINGS: "one, two"); NULL: none.
+	 * One that the row itself would refuse is a BUG.
+	 */
+	const char *fallback;
 	bool required;
 	int64_t min, max; /* INT, SIZE, DURATION (in ms); both 0: any value >= 0 */
 	const struct conf_choice *choices;
@@ -90,15 +95,20 @@ void conf_error(struct conf_errors *errors, struct conf_where where, const char 
     const char *fmt, ...) PRINTF_LIKE(4, 5);
 
 /*
- * conf_load - read file into *target, as root and the extras describe. Every default is applied,
- * also for groups that are not written. Returns false when an error was added.
- * Guards against libconfig's traps: an include of a folder, an unterminated comment, a number that
- * would be cut to 32 bits, duplicate keys, unknown keys (with the nearest known one).
+ * conf_load - read file into *target, as root and the extras describe. Every default is
+ * applied, also for groups that are not written (what is required is then not asked for).
+ * Returns false when an error was added; then a member with an error holds its default, or NULL
+ * or zero. Guards against libconfig's traps: an include of a folder, an unterminated comment, a
+ * number that would be cut to 32 bits, duplicate keys, unknown keys (with the nearest known
+ * one). Strings hold no control characters. An include is looked for beside the file that names
+ * it.
  */
 MUST_CHECK bool conf_load(const char *file, const struct conf_table *root, void *target,
-    struct conf_extra *extras, size_t extra_count, struct arena *arena, struct conf_errors *errors);
+    struct conf_extra *extras, size_t extra_count, struct arena *arena,
+    struct conf_errors *errors);
 
-/* conf_nearest - the name in names closest to word, or NULL when none is near ("did you mean"). */
+/* conf_nearest - the name in names closest to word, or NULL when none is near ("did you mean").
+ */
 const char *conf_nearest(const char *word, const char *const *names, size_t count);
 
 /* conf_print_manual - the tables as Markdown, for docs/CONFIG.md. */
