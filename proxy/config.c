@@ -198,12 +198,12 @@ config_load(const char *file, struct conf_errors *errors)
 		load_services(c, errors);
 	}
 	if (errors->count > errors_before)
-		config_destroy(&c);
+		config_unload(&c);
 	return c;
 }
 
 void
-config_destroy(struct loaded_config **c)
+config_unload(struct loaded_config **c)
 {
 	if (*c == NULL)
 		return;

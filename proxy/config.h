@@ -136,7 +136,8 @@ struct loaded_config {
  * addresses.
  */
 MUST_CHECK struct loaded_config *config_load(const char *file, struct conf_errors *errors);
-void config_destroy(struct loaded_config **c);
+/* Not "config_destroy": libconfig has a function of that name, and a linker would take either. */
+void config_unload(struct loaded_config **c);
 
 /*
  * config_warn - what is allowed but hardly meant (nobody can log in, a domain signs nothing):

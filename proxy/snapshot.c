@@ -120,7 +120,7 @@ destroy(struct snapshot *s)
 	mem_free(s->listeners);
 	mem_free(s->upstreams);
 	mem_free(s->temp_dir);
-	config_destroy(&s->loaded);
+	config_unload(&s->loaded);
 	mem_free(s);
 }
 

@@ -149,7 +149,7 @@ dump_file(const char *file)
 	config = config_load(file, &errors);
 	print_lines(stderr, "", &errors);
 	ok = config != NULL && dump(config);
-	config_destroy(&config);
+	config_unload(&config);
 	conf_errors_finish(&errors);
 	return ok ? 0 : 1;
 }
@@ -172,7 +172,7 @@ check_file(const char *file, bool syntax_only)
 
 		snapshot_release(&snapshot);
 	}
-	config_destroy(&config);
+	config_unload(&config);
 	print_lines(stderr, "", &errors);
 	print_lines(stdout, "warning: ", &warnings);
 	if (errors.count == 0) {
