@@ -125,9 +125,13 @@ load_service(const struct service_load *load, struct chain_entry **chain_out, si
 	*chain_out =
 	    arena_alloc(&load->config->arena, (service->chain.count + 1) * sizeof(**chain_out));
 	*count_out = 0;
-	if (service->upstream == NULL && service->chain.count == 0 &&
-	    !config_has_role(&load->config->config, load->role))
-		return; /* not wanted, and not needed */
+	if (service->upstream == NULL && service->chain.count == 0) {
+		if (config_has_role(&load->config->config, load->role))
+			conf_error(load->errors, config_where(load->config, service->where),
+			    load->name,
+			    "is missing: a listener has this role, where does its mail go?");
+		return;
+	}
 	check_service_upstream(load);
 	if (load->role == ROLE_SUBMISSION && service->chain.count == 0)
 		conf_error(load->errors, config_where(load->config, service->where),

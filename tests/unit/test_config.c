@@ -1,0 +1,590 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The configuration as a whole: what is accepted, each thing that is refused with its line,
+ * what is warned about; and that proxy.conf.example names every key (run from the root of the
+ * source).
+ */
+#include "proxy/config.h"
+
+#include "lib/base/conf_dump.h"
+#include "proxy/links.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define EXAMPLE "proxy.conf.example"
+
+/* The parts of a file, one to a line or more; NULL stands for the working one below. */
+struct parts {
+	const char *tls, *listeners, *auth, *domains, *upstreams, *submission, *rest;
+};
+
+static const struct parts good = {
+	.tls = "tls: { certificate = \"cert.pem\"; key = \"key.pem\"; };",
+	.listeners = "listeners: ( { listen = \"127.0.0.1:587\"; role = \"submission\"; } );",
+	.auth = "auth: { backends = ( { type = \"passwd\"; file = \"users\"; } ); };",
+	.domains = "domains: ( { name = \"example.com\"; dkim = "
+		   "( { selector = \"s1\"; key = \"s1.pem\"; } ); } );",
+	.upstreams = "upstreams: ( { name = \"mta\"; servers = [ \"127.0.0.1:25\" ]; } );",
+	.submission =
+	    "submission: { upstream = \"mta\"; chain = [ \"identity\", \"dkim_sign\" ]; };",
+	.rest = "",
+};
+
+static struct loaded_config *
+load_parts(const struct parts *p, struct conf_errors *errors)
+{
+	char path[] = "/tmp/gatepost-test-XXXXXX";
+	FILE *file = fdopen(mkstemp(path), "w");
+	struct loaded_config *c;
+
+	assert_non_null(file);
+	fprintf(file, "hostname = \"mail.example.com\";\n%s\n%s\n%s\n%s\n%s\n%s\n%s\n",
+	    p->tls != NULL ? p->tls : good.tls,
+	    p->listeners != NULL ? p->listeners : good.listeners,
+	    p->auth != NULL ? p->auth : good.auth,
+	    p->domains != NULL ? p->domains : good.domains,
+	    p->upstreams != NULL ? p->upstreams : good.upstreams,
+	    p->submission != NULL ? p->submission : good.submission,
+	    p->rest != NULL ? p->rest : good.rest);
+	assert_int_equal(fclose(file), 0);
+	c = config_load(path, errors);
+	unlink(path);
+	return c;
+}
+
+struct error_case {
+	const char *name;
+	struct parts parts;
+	const char *error; /* behind the file's name */
+};
+
+/* Lines: 1 hostname, 2 tls, 3 listeners, 4 auth, 5 domains, 6 upstreams, 7 submission, 8 rest.
+ */
+static const struct error_case error_cases[] = {
+	{ "a listener needs a numeric address",
+	    { .listeners =
+		    "listeners: ( { listen = \"localhost:587\"; role = \"submission\"; } );" },
+	    ":3: listeners[0].listen: \"localhost:587\" is not a numeric address" },
+	{ "two listeners on one address",
+	    { .listeners = "listeners: ( { listen = \"[::1]:587\"; role = \"submission\"; },\n"
+			   "{ listen = \"[::1]:587\"; role = \"inbound\"; } );\n"
+			   "inbound: { upstream = \"mta\"; };" },
+	    ":4: listeners[1].listen: [::1]:587 is taken by listeners[0] already" },
+	{ "no TLS away from loopback",
+	    { .listeners =
+		    "listeners: ( { listen = \"192.0.2.1:587\"; role = \"submission\"; tls = "
+		    "\"none\"; } );" },
+	    ":3: listeners[0].tls: \"none\" is for loopback" },
+	{ "a word that is none of the choices, with the nearest one",
+	    { .listeners =
+		    "listeners: ( { listen = \"127.0.0.1:587\"; role = \"submission\"; tls = "
+		    "\"startls\"; } );" },
+	    ":3: listeners[0].tls: \"startls\" is not one of none, starttls, implicit (did you "
+	    "mean "
+	    "\"starttls\"?)" },
+	{ "no listeners", { .listeners = "listeners: ( );" }, ": listeners: is empty" },
+	{ "TLS without a certificate", { .tls = "tls: { key = \"key.pem\"; };" },
+	    ": tls.certificate: is missing" },
+	{ "TLS without a key", { .tls = "tls: { certificate = \"cert.pem\"; };" },
+	    ": tls.key: is missing" },
+	{ "submission without anybody who knows the users", { .auth = "" },
+	    ": auth.backends: is missing" },
+	{ "a passwd backend without a file",
+	    { .auth = "auth: { backends = ( { type = \"passwd\"; } ); };" },
+	    ":4: auth.backends[0].file: is missing" },
+	{ "a passwd backend with a server",
+	    { .auth = "auth: { backends = ( { type = \"passwd\"; file = \"u\"; server = "
+		      "\"a:25\"; } ); "
+		      "};" },
+	    ":4: auth.backends[0].server: does not belong to type = \"passwd\"" },
+	{ "an upstream backend without a server",
+	    { .auth = "auth: { backends = ( { type = \"upstream\"; } ); };" },
+	    ":4: auth.backends[0].server: is missing" },
+	{ "an upstream backend with a users file",
+	    { .auth = "auth: { backends = ( { type = \"upstream\"; server = \"a:587\"; file = "
+		      "\"u\"; } "
+		      "); };" },
+	    ":4: auth.backends[0].file: does not belong to type = \"upstream\"" },
+	{ "an upstream backend without a port",
+	    { .auth =
+		    "auth: { backends = ( { type = \"upstream\"; server = \"mail\"; } ); };" },
+	    ":4: auth.backends[0].server: \"mail\" needs a port" },
+	{ "a domain that is none", { .domains = "domains: ( { name = \"exa mple.com\"; } );" },
+	    ":5: domains[0].name: \"exa mple.com\" is not a domain name" },
+	{ "a domain that is there twice, in other case",
+	    { .domains =
+		    "domains: ( { name = \"example.com\"; },\n{ name = \"Example.COM\"; } );" },
+	    ":6: domains[1].name: \"Example.COM\" is domains[0] already" },
+	{ "a selector that is there twice",
+	    { .domains =
+		    "domains: ( { name = \"example.com\"; dkim = (\n{ selector = \"a\"; key = "
+		    "\"1\"; },\n{ selector = \"A\"; key = \"2\"; } ); } );" },
+	    ":7: domains[0].dkim[1].selector: \"A\" is there twice" },
+	{ "a selector that cannot stand in DNS",
+	    { .domains =
+		    "domains: ( { name = \"example.com\"; dkim = ( { selector = \"a b\"; key = "
+		    "\"1\"; } ); } );" },
+	    ":5: domains[0].dkim[0].selector: \"a b\" is not a name in DNS" },
+	{ "an upstream without servers", { .upstreams = "upstreams: ( { name = \"mta\"; } );" },
+	    ":6: upstreams[0].servers: is missing" },
+	{ "a server that is none",
+	    { .upstreams =
+		    "upstreams: ( { name = \"mta\"; servers = \"mail example:25\"; } );" },
+	    ":6: upstreams[0].servers[0]: \"mail example:25\" is not a host with a port" },
+	{ "an upstream that is the gate itself",
+	    { .upstreams = "upstreams: ( { name = \"mta\"; servers = \"127.0.0.1:587\"; } );" },
+	    ":6: upstreams[0].servers[0]: 127.0.0.1:587 is one of the gate's own listeners" },
+	{ "an upstream that is the gate itself, listening everywhere",
+	    { .listeners = "listeners: ( { listen = \"[::]:587\"; role = \"submission\"; } );",
+		.upstreams =
+		    "upstreams: ( { name = \"mta\"; servers = \"127.0.0.1:587\"; } );" },
+	    ":6: upstreams[0].servers[0]: 127.0.0.1:587 is one of the gate's own listeners" },
+	{ "a login that would go out in clear",
+	    { .upstreams = "upstreams: ( { name = \"mta\"; servers = \"mail.example.com:587\"; "
+			   "login = "
+			   "\"g\"; password_file = \"p\"; } );" },
+	    ":6: upstreams[0].servers[0]: the login for mail.example.com:587 would go out "
+	    "unprotected" },
+	{ "a login without a password",
+	    { .upstreams = "upstreams: ( { name = \"mta\"; servers = \"127.0.0.1:25\"; login = "
+			   "\"g\"; } "
+			   ");" },
+	    ":6: upstreams[0]: has a login, but no password_file" },
+	{ "a password without a login",
+	    { .upstreams =
+		    "upstreams: ( { name = \"mta\"; servers = \"127.0.0.1:25\"; password = "
+		    "\"p\"; } );" },
+	    ":6: upstreams[0]: has a password, but no login" },
+	{ "two passwords",
+	    { .upstreams =
+		    "upstreams: ( { name = \"mta\"; servers = \"127.0.0.1:25\"; login = \"g\"; "
+		    "password = \"p\"; password_file = \"f\"; } );" },
+	    ":6: upstreams[0]: has both password and password_file" },
+	{ "a Maildir without a folder",
+	    { .upstreams = "upstreams: ( { name = \"mta\"; type = \"maildir\"; } );" },
+	    ":6: upstreams[0].maildir: is missing" },
+	{ "a Maildir with servers",
+	    { .upstreams = "upstreams: ( { name = \"mta\"; type = \"maildir\"; maildir = "
+			   "\"m\"; servers "
+			   "= \"127.0.0.1:25\"; } );" },
+	    ":6: upstreams[0].servers: does not belong to type = \"maildir\"" },
+	{ "a server with a Maildir",
+	    { .upstreams = "upstreams: ( { name = \"mta\"; servers = \"127.0.0.1:25\"; maildir "
+			   "= \"m\"; "
+			   "} );" },
+	    ":6: upstreams[0].maildir: does not belong to type = \"smtp\"" },
+	{ "two upstreams of one name",
+	    { .upstreams =
+		    "upstreams: ( { name = \"mta\"; servers = \"127.0.0.1:25\"; },\n{ name = "
+		    "\"mta\"; servers = \"127.0.0.1:26\"; } );" },
+	    ":7: upstreams[1]: the name \"mta\" is taken by upstreams[0] already" },
+	{ "a role without a service", { .submission = "" }, ": submission: is missing" },
+	{ "a service without an upstream",
+	    { .submission = "submission: { chain = [ \"identity\" ]; };" },
+	    ":7: submission.upstream: is missing" },
+	{ "a service with an upstream that does not exist, with the nearest one",
+	    { .submission = "submission: { upstream = \"mat\"; chain = [ \"identity\" ]; };" },
+	    ":7: submission.upstream: there is no upstream \"mat\" (did you mean \"mta\"?)" },
+	{ "a submission service without a chain",
+	    { .submission = "submission: { upstream = \"mta\"; };" },
+	    ":7: submission.chain: is missing" },
+	{ "a link that does not exist, with the nearest one",
+	    { .submission = "submission: { upstream = \"mta\"; chain = [ \"access\", "
+			    "\"identiy\" ]; };" },
+	    ":7: submission.chain[1]: there is no link \"identiy\" (did you mean "
+	    "\"identity\"?)" },
+	{ "a link that is there twice",
+	    { .submission =
+		    "submission: { upstream = \"mta\"; chain = [ \"identity\", \"identity\" ]; "
+		    "};" },
+	    ":7: submission.chain[1]: \"identity\" is in this chain already" },
+	{ "identity where nobody logs in",
+	    { .rest = "inbound: { upstream = \"mta\"; chain = [ \"identity\" ]; };" },
+	    ":8: inbound.chain[0]: \"identity\" is about logins" },
+	{ "a group of a link that does not exist", { .rest = "identiy: { reply_to = true; };" },
+	    ":8: identiy: " },
+	{ "a setting that a link does not have", { .rest = "identity: { replyto = true; };" },
+	    ":8: identity.replyto: " },
+	{ "a header that is larger than a message",
+	    { .rest = "limits: { message = \"64K\"; header = \"128K\"; };" },
+	    ": limits.header: is over limits.message" },
+	{ "fewer commands than recipients", { .rest = "limits: { commands = 1000; };" },
+	    ": limits.commands: must be over limits.recipients (1000)" },
+};
+
+static void
+test_errors(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(error_cases); i++) {
+		struct conf_errors errors;
+		struct loaded_config *c;
+
+		conf_errors_init(&errors);
+		c = load_parts(&error_cases[i].parts, &errors);
+		if (c != NULL || errors.count != 1) {
+			for (size_t j = 0; j < errors.count; j++)
+				print_error("%s\n", errors.lines[j]);
+			fail_msg("%s: %zu errors", error_cases[i].name, errors.count);
+		}
+		if (strstr(errors.lines[0], error_cases[i].error) == NULL)
+			fail_msg("%s: %s", error_cases[i].name, errors.lines[0]);
+		conf_errors_finish(&errors);
+	}
+}
+
+static void
+test_all_errors_come_at_once(void **state)
+{
+	const struct parts parts = {
+		.listeners =
+		    "listeners: ( { listen = \"127.0.0.1:587\"; role = \"submision\"; },\n"
+		    "{ listen = \"192.0.2.1\"; role = \"submission\"; } );",
+		.upstreams =
+		    "upstreams: ( { name = \"mta\"; servers = \"127.0.0.1:25\"; idle = \"1\"; "
+		    "} );",
+		.submission =
+		    "submission: { upstream = \"mta\"; chain = [ \"identiy\", \"acess\" ]; };",
+		.rest = "hop_limit: { max = 0; };",
+	};
+	struct conf_errors errors;
+
+	(void)state;
+	conf_errors_init(&errors);
+	assert_null(load_parts(&parts, &errors));
+	assert_int_equal(errors.count, 6);
+	conf_errors_finish(&errors);
+}
+
+static void
+test_a_good_file_is_as_written(void **state)
+{
+	const struct parts parts = {
+		.submission =
+		    "submission: { upstream = \"mta\"; chain = [ \"hop_limit\", \"identity\", "
+		    "\"dkim_sign\" ]; received_client = false; };",
+		.rest = "identity: { mode = \"shadow\"; timeout = \"2s\"; };\n"
+			"dkim_sign: { on_error = \"pass\"; };\n"
+			"limits: { message = \"25M\"; recipients = 200; };",
+	};
+	struct conf_errors errors;
+	struct loaded_config *c;
+	const struct chain_entry *chain;
+	const struct config_listener *listener;
+
+	(void)state;
+	conf_errors_init(&errors);
+	c = load_parts(&parts, &errors);
+	if (c == NULL)
+		fail_msg("%s", errors.lines[0]);
+	listener = c->config.listeners.items;
+	assert_int_equal(listener->role, ROLE_SUBMISSION);
+	assert_int_equal(listener->tls, LISTENER_TLS_STARTTLS);
+	assert_int_equal(c->config.limits.message_octets, 25 << 20);
+	assert_int_equal(c->config.limits.memory_octets, 256 << 10);
+	assert_int_equal(c->config.limits.recipients, 200);
+	assert_int_equal(c->config.limits.command_ms, 300000);
+	assert_false(c->config.submission.received_client);
+	assert_true(c->config.inbound.received_client);
+	assert_int_equal(c->inbound_count, 0);
+	assert_int_equal(c->submission_count, 3);
+	chain = c->submission_chain;
+	assert_string_equal(chain[0].link->name, "hop_limit");
+	assert_int_equal(chain[0].mode, MODE_ENFORCE);
+	assert_int_equal(chain[0].timeout_ms, 30000);
+	assert_string_equal(chain[1].link->name, "identity");
+	assert_int_equal(chain[1].mode, MODE_SHADOW);
+	assert_int_equal(chain[1].timeout_ms, 2000);
+	assert_int_equal(chain[1].where.line, 8);
+	assert_int_equal(chain[2].on_error, ON_ERROR_PASS);
+	config_unload(&c);
+	assert_null(c);
+	conf_errors_finish(&errors);
+}
+
+struct warning_case {
+	const char *name;
+	struct parts parts;
+	const char *warning; /* NULL: none */
+};
+
+static const struct warning_case warning_cases[] = {
+	{ "nothing is warned about without a reason", { 0 }, NULL },
+	{ "hop_limit behind dkim_sign changes nothing",
+	    { .submission =
+		    "submission: { upstream = \"mta\"; chain = [ \"identity\", \"dkim_sign\", "
+		    "\"hop_limit\" ]; };" },
+	    NULL },
+	{ "nobody can log in without TLS",
+	    { .listeners =
+		    "listeners: ( { listen = \"127.0.0.1:587\"; role = \"submission\"; tls = "
+		    "\"none\"; } );" },
+	    ":3: listeners[0]: nobody can log in here" },
+	{ "a submission chain without identity",
+	    { .submission = "submission: { upstream = \"mta\"; chain = [ \"dkim_sign\" ]; };" },
+	    ":7: submission.chain: has no \"identity\"" },
+	{ "identity as a shadow", { .rest = "identity: { mode = \"shadow\"; };" },
+	    ":8: identity.mode: is \"shadow\"" },
+	{ "keys that sign nothing",
+	    { .submission = "submission: { upstream = \"mta\"; chain = [ \"identity\" ]; };" },
+	    ":7: submission.chain: has no \"dkim_sign\"" },
+	{ "nothing to sign with", { .domains = "" },
+	    ":7: submission.chain: has \"dkim_sign\", but no domain has a DKIM key" },
+	{ "a change behind the signature",
+	    { .submission =
+		    "submission: { upstream = \"mta\"; chain = [ \"identity\", \"dkim_sign\", "
+		    "\"fix_headers\" ]; };" },
+	    ":7: submission.chain: \"fix_headers\" stands behind \"dkim_sign\"" },
+};
+
+static void
+test_warnings(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(warning_cases); i++) {
+		const struct warning_case *w = &warning_cases[i];
+		struct conf_errors errors, warnings;
+		struct loaded_config *c;
+
+		conf_errors_init(&errors);
+		conf_errors_init(&warnings);
+		c = load_parts(&w->parts, &errors);
+		if (c == NULL)
+			fail_msg("%s: %s", w->name, errors.lines[0]);
+		config_warn(c, &warnings);
+		if (warnings.count != (w->warning != NULL ? 1 : 0))
+			fail_msg("%s: %zu warnings", w->name, warnings.count);
+		if (w->warning != NULL && strstr(warnings.lines[0], w->warning) == NULL)
+			fail_msg("%s: %s", w->name, warnings.lines[0]);
+		config_unload(&c);
+		conf_errors_finish(&warnings);
+		conf_errors_finish(&errors);
+	}
+}
+
+static void
+test_a_role_that_no_listener_has_needs_no_service(void **state)
+{
+	const struct parts parts = {
+		.listeners =
+		    "listeners: ( { listen = \"127.0.0.1:25\"; role = \"inbound\"; } );",
+		.auth = "",
+		.upstreams =
+		    "upstreams: ( { name = \"mta\"; servers = [ \"127.0.0.1:10025\" ]; } );",
+		.submission = "inbound: { upstream = \"mta\"; chain = [ ]; };",
+	};
+	struct conf_errors errors;
+	struct loaded_config *c;
+
+	(void)state;
+	conf_errors_init(&errors);
+	c = load_parts(&parts, &errors);
+	if (c == NULL)
+		fail_msg("%s", errors.lines[0]);
+	assert_null(c->config.submission.upstream);
+	config_unload(&c);
+	conf_errors_finish(&errors);
+}
+
+/* ---- the example ---- */
+
+static char *
+example_text(void)
+{
+	static char text[64 * 1024];
+	FILE *file = fopen(EXAMPLE, "r");
+	size_t len;
+
+	if (file == NULL)
+		fail_msg(EXAMPLE " is not here: run from the root of the source");
+	len = fread(text, 1, sizeof(text) - 1, file);
+	fclose(file);
+	text[len] = '\0';
+	return text;
+}
+
+static void
+test_the_example_loads_without_a_warning(void **state)
+{
+	struct conf_errors errors;
+	struct loaded_config *c;
+
+	(void)state;
+	conf_errors_init(&errors);
+	c = config_load(EXAMPLE, &errors);
+	if (c == NULL)
+		fail_msg("%s", errors.lines[0]);
+	config_warn(c, &errors);
+	if (errors.count > 0)
+		fail_msg("%s", errors.lines[0]);
+	config_unload(&c);
+	conf_errors_finish(&errors);
+}
+
+/*
+ * names_key - does a line set the key, behind a # or not? With a default that is where the
+ * value must be the default, unless some line sets the key in earnest (is_set_out).
+ */
+static bool
+names_key(const char *text, const char *key, const char *fallback, bool *is_default_out)
+{
+	struct view rest = view_of(text), line;
+	const struct view k = view_of(key);
+	bool found = false;
+
+	*is_default_out = fallback == NULL;
+	while (view_split(&rest, '\n', &line)) {
+		for (size_t i = 0; i + k.len < line.len; i++) {
+			struct view value = view_trim(view_from(line, i + k.len));
+			const bool starts = i == 0 || strchr(" {#", line.p[i - 1]) != NULL;
+
+			if (!starts || !view_starts(view_from(line, i), k) || value.len == 0 ||
+			    (value.p[0] != '=' && value.p[0] != ':'))
+				continue;
+			found = true;
+			value = view_trim(view_from(value, 1));
+			if (value.len > 0 && value.p[0] == '"')
+				value = view_from(value, 1);
+			if (line.p[0] != '#' ||
+			    (fallback != NULL && view_starts(value, view_of(fallback)) &&
+				!ascii_is_alnum(value.len > strlen(fallback)
+						    ? value.p[strlen(fallback)]
+						    : ' ')))
+				*is_default_out = true;
+		}
+	}
+	return found;
+}
+
+static void
+check_example_table(const char *text, const struct conf_table *table)
+{
+	for (const struct conf_row *row = table->rows; row->key != NULL; row++) {
+		bool is_default;
+
+		if (!names_key(text, row->key, row->fallback, &is_default))
+			fail_msg(EXAMPLE " does not name %s.%s", table->name, row->key);
+		if (!is_default)
+			fail_msg(EXAMPLE " shows another default than \"%s\" for %s.%s",
+			    row->fallback, table->name, row->key);
+		if (row->table != NULL)
+			check_example_table(text, row->table);
+	}
+}
+
+static void
+test_the_example_names_every_key_with_its_default(void **state)
+{
+	const char *text = example_text();
+	struct arena arena;
+
+	(void)state;
+	arena_init(&arena);
+	check_example_table(text, &config_table);
+	for (size_t i = 0; i < builtin_link_count; i++)
+		check_example_table(text, link_group_table(builtin_links[i], &arena));
+	arena_finish(&arena);
+}
+
+/* dump - the configuration as conf_dump writes it; NUL-terminated, the caller's. */
+static struct buf
+dump(const struct loaded_config *c)
+{
+	struct buf out;
+
+	buf_init(&out, 1 << 20);
+	assert_true(conf_dump(&config_table, &c->config, &out));
+	for (size_t i = 0; i < builtin_link_count; i++)
+		assert_true(conf_dump_group(c->groups[i].table, c->groups[i].target_out, &out));
+	assert_true(buf_add(&out, "", 1));
+	return out;
+}
+
+static void
+test_a_dump_reads_back_as_what_it_was(void **state)
+{
+	const struct parts parts = {
+		.rest = "limits: { greeting = \"1500ms\"; message = \"3G\"; memory = 5000; };\n"
+			"log: { format = \"json\"; };\n"
+			"access: { deny = [ \"192.0.2.1\", \"2001:db8::/32\" ]; };\n"
+			"state_dir = \"/tmp/a \\\"b\\\" c\";",
+	};
+	struct conf_errors errors;
+	struct loaded_config *first, *second;
+	struct buf before, after;
+	char path[] = "/tmp/gatepost-test-XXXXXX";
+	FILE *file = fdopen(mkstemp(path), "w");
+
+	(void)state;
+	conf_errors_init(&errors);
+	first = load_parts(&parts, &errors);
+	if (first == NULL)
+		fail_msg("%s", errors.lines[0]);
+	before = dump(first);
+	assert_non_null(strstr(before.p, "greeting = \"1500ms\";"));
+	assert_non_null(strstr(before.p, "message = \"3G\";"));
+	assert_non_null(strstr(before.p, "deny = [ \"192.0.2.1\", \"2001:db8::/32\" ];"));
+	assert_non_null(file);
+	assert_true(fputs(before.p, file) >= 0);
+	assert_int_equal(fclose(file), 0);
+	second = config_load(path, &errors);
+	unlink(path);
+	if (second == NULL)
+		fail_msg("%s\n%s", errors.lines[0], before.p);
+	after = dump(second);
+	assert_string_equal(after.p, before.p);
+	buf_finish(&before);
+	buf_finish(&after);
+	config_unload(&first);
+	config_unload(&second);
+	conf_errors_finish(&errors);
+}
+
+static void
+test_a_dump_never_shows_a_secret(void **state)
+{
+	const struct parts parts = {
+		.upstreams =
+		    "upstreams: ( { name = \"mta\"; servers = \"127.0.0.1:25\"; login = "
+		    "\"g\"; password = \"hunter2\"; } );",
+	};
+	struct conf_errors errors;
+	struct loaded_config *c;
+	struct buf out;
+
+	(void)state;
+	conf_errors_init(&errors);
+	c = load_parts(&parts, &errors);
+	assert_non_null(c);
+	out = dump(c);
+	assert_null(strstr(out.p, "hunter2"));
+	assert_non_null(strstr(out.p, "# password is set"));
+	buf_finish(&out);
+	config_unload(&c);
+	conf_errors_finish(&errors);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_errors),
+		cmocka_unit_test(test_all_errors_come_at_once),
+		cmocka_unit_test(test_a_good_file_is_as_written),
+		cmocka_unit_test(test_warnings),
+		cmocka_unit_test(test_a_role_that_no_listener_has_needs_no_service),
+		cmocka_unit_test(test_a_dump_reads_back_as_what_it_was),
+		cmocka_unit_test(test_a_dump_never_shows_a_secret),
+		cmocka_unit_test(test_the_example_loads_without_a_warning),
+		cmocka_unit_test(test_the_example_names_every_key_with_its_default),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
