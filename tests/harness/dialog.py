@@ -91,6 +91,7 @@ class Dialog:
         self.talks, self.current = {}, None
         self.talk_log = []
         self.forbidden = []  # (event, fields) that the whole log must not hold
+        self.secrets = []  # texts that the whole log must not hold
         self.start_fails = None
         self.checks_edits = self.checks_problems = True
         self.loop_index = 0
@@ -223,6 +224,8 @@ class Dialog:
         self.gate.check_sanitizers()
         for name, fields in self.forbidden:
             self.check(not self.gate.matching(name, fields), f"the log holds {name} {fields}")
+        for secret in self.secrets:
+            self.check(not any(secret in line for line in self.gate.lines), "it is in the log")
         if self.checks_problems:
             for name, server in self.servers.items():
                 self.check(not server.problems, f"{name}: {server.problems}")
@@ -429,6 +432,9 @@ class Dialog:
     def do_nolog(self, s):
         name, *pairs = shlex.split(self.expand(s.rest))
         self.forbidden.append((name, dict(pair.split("=", 1) for pair in pairs)))
+
+    def do_nosecret(self, s):
+        self.secrets.append(self.expand(s.rest))
 
     def do_mark(self, _s):
         """log looks only at lines from here on."""
