@@ -87,8 +87,8 @@ endif
 .SECONDARY:
 .SUFFIXES:
 FORCE:
-.PHONY: FORCE all archive units check unit dialog interop test asan tsan fuzz fuzz-quick fuzz-bins lint \
-	cover bench load docs demo run install clean deps format help
+.PHONY: FORCE all archive units check unit dialog interop test asan tsan fuzz fuzz-quick fuzz-bins fuzz-objects lint \
+	cover bench load loads docs demo run install clean deps format help
 
 # ---- build ----------------------------------------------------------------------------------
 
@@ -175,6 +175,8 @@ fuzz-quick: ## every fuzzer over its seeds only
 
 fuzz-bins: $(FUZZ_BIN)
 
+fuzz-objects: $(addsuffix .o,$(FUZZ_BIN))
+
 lint: ## layout, warnings of gcc and clang, cppcheck, clang-tidy, include directions, documents
 	$(Q)tools/deps.sh build test lint
 	$(Q)$(PYTHON) tools/lint.py --jobs $(JOBS) $(LINT)
@@ -186,7 +188,9 @@ cover: ## lines that unit tests and dialogs reach (build-cover/coverage.html)
 	$(Q)gcovr --root . --object-directory build-cover --exclude 'tests/.*' --print-summary \
 		--html-details build-cover/coverage.html
 
-load: $(LOAD_BIN) all
+loads: $(LOAD_BIN)
+
+load: loads all
 
 bench: ## speed and memory, beside Postfix + OpenDKIM in the same run
 	$(Q)tools/deps.sh build test bench

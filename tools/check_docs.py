@@ -1,0 +1,103 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MPL-2.0
+"""Documents that the code can prove wrong.
+
+  - docs/CONFIG.md is what the binary prints of its tables;
+  - proxy.conf.example and docs/CONFIG.md name every key, and the example is accepted as it stands
+    but for the files that an installation makes;
+  - a page or file of this repository that a document links to exists;
+  - every event name that the code logs stands in docs/OPERATIONS.md;
+  - every sub-command has a manual page, or is named in gatepost(8).
+
+usage: check_docs.py BINARY
+"""
+
+import os
+import re
+import subprocess
+import sys
+
+import sources
+
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
+EVENT = re.compile(r'log_event\(\s*[^,]+,\s*"([a-z_]+\.[a-z_]+)"')
+KEY = re.compile(r'\.key = "(\w+)"|NAMED\("(\w+)"')
+
+
+def output(*command):
+    done = subprocess.run(command, stdout=subprocess.PIPE, check=False)
+    return done.returncode, done.stdout.decode("utf-8", "replace")
+
+
+def check_manual(binary):
+    code, manual = output(binary, "check-config", "--print-manual")
+    if code != 0 or not manual:
+        yield "gatepost check-config --print-manual does not work"
+    elif not os.path.exists("docs/CONFIG.md"):
+        yield "docs/CONFIG.md is missing: make docs"
+    elif sources.read("docs/CONFIG.md") != manual:
+        yield "docs/CONFIG.md is not what the tables say: make docs"
+
+
+def check_keys():
+    keys = {a or b for path in sources.files(".c") if not path.startswith("tests/")
+            for a, b in KEY.findall(sources.read(path))}
+    if not keys:
+        yield "no key was found in the tables (tools/check_docs.py must be wrong)"
+    for page in ("proxy.conf.example", "docs/CONFIG.md"):
+        text = sources.read(page) if os.path.exists(page) else ""
+        missing = [key for key in sorted(keys) if not re.search(rf"\b{key}\b", text)]
+        if missing:
+            yield f"{page} does not name: {' '.join(missing)}"
+
+
+def check_links():
+    for page in sources.files(".md"):
+        text = sources.read(page)
+        for target in LINK.findall(text):
+            if re.match(r"[a-z]+:", target):
+                continue
+            if not os.path.exists(os.path.join(os.path.dirname(page), target)):
+                yield f"{page}: {target} does not exist"
+
+
+def check_events():
+    page = "docs/OPERATIONS.md"
+    text = sources.read(page) if os.path.exists(page) else ""
+    for path in sources.files(".c"):
+        if path.startswith("tests/"):
+            continue
+        for event in EVENT.findall(sources.read(path)):
+            if event not in text:
+                yield f"{page} does not name the event {event} ({path})"
+
+
+def check_commands(binary):
+    _, usage = output(binary, "--help")
+    names = re.findall(r"^  ([a-z-]+) {2,}", usage, re.M)
+    if not names:
+        yield "gatepost --help names no command"
+    main_page = "docs/man/gatepost.8"
+    text = sources.read(main_page).replace("\\-", "-") if os.path.exists(main_page) else ""
+    for name in names:
+        if not re.search(rf"\b{name}\b", text):
+            yield f"{main_page} does not name the command {name}"
+        code, help_text = output(binary, name, "--help")
+        if code != 0 or "usage" not in help_text:
+            yield f"gatepost {name} --help does not work"
+
+
+def main():
+    binary = sys.argv[1]
+    if not os.access(binary, os.X_OK):
+        print(f"there is no {binary}")
+        return 1
+    found = [*check_manual(binary), *check_keys(), *check_links(), *check_events(),
+             *check_commands(binary)]
+    for text in sorted(set(found)):
+        print(text)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
