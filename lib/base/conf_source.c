@@ -274,8 +274,8 @@ scan_number(struct scan *scan)
 	}
 	if (magnitude > INT64_MAX)
 		conf_error(scan->source->errors, scan->where, "",
-		    "the number %.20s%s is too large", arena_strdup(scan->source->arena, token),
-		    token.len > 20 ? "..." : "");
+		    "the number %.24s%s is too large", arena_strdup(scan->source->arena, token),
+		    token.len > 24 ? "..." : "");
 	return emit(scan, token) &&
 	       (is_long || magnitude <= INT32_MAX || emit(scan, VIEW("L")));
 }
