@@ -459,7 +459,11 @@ static const struct conf_row root_rows[] = {
 
 const struct conf_table config_table = {
 	.name = "proxy.conf",
-	.help = "The configuration of Gatepost.",
+	.help =
+	    "The gate reads one file, /etc/gatepost/proxy.conf unless -c names another. A "
+	    "running "
+	    "gate reads it again on SIGHUP; a file with errors is refused whole, and the gate "
+	    "keeps the configuration that it has. proxy.conf.example is a file to start from.",
 	.size = sizeof(struct config),
 	.rows = root_rows,
 	.where_offset = SIZE_MAX,

@@ -31,52 +31,24 @@ static const char usage[] =
     "\n"
     "Exit status: 0 it is fine (there may be warnings), 1 it has errors, 2 wrong usage.\n";
 
-static const char manual_head[] =
-    "# The configuration file\n"
-    "\n"
-    "<!-- Made by `gatepost check-config --print-manual` from the tables in the source. Do not "
-    "edit. "
-    "-->\n"
-    "\n"
-    "The gate reads one file, `" CONFIG_FILE_DEFAULT "` unless `-c` names another.\n"
-    "`gatepost check-config` prints everything that is wrong with it, each error with file, "
-    "line and\n"
-    "key. A running gate reads the file again on SIGHUP; a file with errors is refused whole, "
-    "and\n"
-    "the gate keeps the configuration that it has. `proxy.conf.example` is a file to start "
-    "from.\n"
-    "\n"
-    "## How it is written\n"
-    "\n"
-    "The syntax is that of libconfig: `name = value;`, groups in `{ }`, lists in `( )`, lists "
-    "of\n"
-    "strings in `[ ]`, comments behind `#` or `//`. No comma may stand behind the last item of "
-    "a\n"
-    "list. `@include \"file\"` on a line of its own reads another file in its place.\n"
-    "\n"
-    "| type | written as |\n"
-    "|---|---|\n"
-    "| boolean | `true` or `false` |\n"
-    "| number | `20` |\n"
-    "| size | octets as a number, or with a unit: `\"256K\"`, `\"25M\"`, `\"1G\"` (powers of "
-    "1024) |\n"
-    "| duration | always with a unit: `\"250ms\"`, `\"30s\"`, `\"5m\"`, `\"2h\"`, `\"7d\"` |\n"
-    "| string | `\"text\"` |\n"
-    "| path | a string; one that is not absolute is meant from the folder of the file |\n"
-    "| strings | `[ \"one\", \"two\" ]`, or a single string |\n"
-    "| one of | a string out of those that are named |\n"
-    "\n"
-    "## Links\n"
+static const char manual_head[] = "<!-- Made by gatepost check-config --print-manual from the "
+				  "tables in the source: do not edit. "
+				  "-->\n\n";
+
+static const char manual_links[] =
+    "\n## All links\n"
     "\n"
     "`submission.chain` and `inbound.chain` name the links that a message passes, in the order "
     "in\n"
-    "which they run. No link can skip a later one. A link's settings stand in a group with its "
-    "name\n"
-    "at the top level; a group that is left out means the defaults. Every link has `mode`,\n"
-    "`on_error` and `timeout` beside its own settings: put a new one into `mode = \"shadow\"` "
-    "first,\n"
-    "and read in the log what it would have done.\n"
-    "\n";
+    "which they run. No link can skip a later one. A link's settings stand in the group with "
+    "its\n"
+    "name; a group that is left out means the defaults. Put a new link into `mode = "
+    "\"shadow\"`\n"
+    "first, and read in the log what it would have done. More about links: "
+    "[FILTERS.md](FILTERS.md).\n"
+    "\n"
+    "| link | kind | what it does |\n"
+    "|---|---|---|\n";
 
 static void
 print_lines(FILE *out, const char *prefix, const struct conf_errors *errors)
@@ -85,18 +57,18 @@ print_lines(FILE *out, const char *prefix, const struct conf_errors *errors)
 		fprintf(out, "%s%s\n", prefix, errors->lines[i]);
 }
 
-static void
-add_link_list(struct buf *out, bool *ok)
+static bool
+add_link_list(struct buf *out)
 {
-	*ok = *ok && buf_add_str(out, "| link | kind | what it does |\n|---|---|---|\n");
-	for (size_t i = 0; i < builtin_link_count; i++) {
+	bool ok = buf_add_str(out, manual_links);
+
+	for (size_t i = 0; ok && i < builtin_link_count; i++) {
 		const struct link *link = builtin_links[i];
 
-		*ok = *ok &&
-		      buf_printf(out, "| `%s` | %s | %s |\n", link->name,
-			  link->kind == LINK_POLICY ? "decides" : "may edit", link->summary);
+		ok = buf_printf(out, "| `%s` | %s | %s |\n", link->name,
+		    link->kind == LINK_POLICY ? "decides" : "may edit", link->summary);
 	}
-	*ok = *ok && buf_add_char(out, '\n');
+	return ok;
 }
 
 static int
@@ -112,10 +84,10 @@ print_manual(void)
 	groups = arena_alloc(&arena, builtin_link_count * sizeof(*groups));
 	for (size_t i = 0; i < builtin_link_count; i++)
 		groups[i] = link_group_table(builtin_links[i], &arena);
-	ok = buf_add_str(&out, manual_head);
-	add_link_list(&out, &ok);
-	ok = ok && conf_print_manual(&config_table, groups, builtin_link_count, &out) &&
-	     fwrite(out.p, 1, out.len, stdout) == out.len && fflush(stdout) == 0;
+	ok = buf_add_str(&out, manual_head) &&
+	     conf_print_manual(&config_table, groups, builtin_link_count, &out) &&
+	     add_link_list(&out) && fwrite(out.p, 1, out.len, stdout) == out.len &&
+	     fflush(stdout) == 0;
 	buf_finish(&out);
 	arena_finish(&arena);
 	return ok ? 0 : 1;

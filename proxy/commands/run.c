@@ -38,11 +38,25 @@ print_errors(const struct conf_errors *errors)
 		(void)fprintf(stderr, "%s\n", errors->lines[i]);
 }
 
+static void
+log_warnings(const struct loaded_config *loaded)
+{
+	struct conf_errors warnings;
+
+	conf_errors_init(&warnings);
+	config_warn(loaded, &warnings);
+	for (size_t i = 0; i < warnings.count; i++)
+		log_event(LEVEL_WARNING, "config.warning", LOG_STR("text", warnings.lines[i]));
+	conf_errors_finish(&warnings);
+}
+
 static struct snapshot *
 load(const char *file, struct conf_errors *errors)
 {
 	struct loaded_config *loaded = config_load(file, errors);
 
+	if (loaded != NULL)
+		log_warnings(loaded);
 	return loaded != NULL ? snapshot_create(&loaded, errors) : NULL;
 }
 
