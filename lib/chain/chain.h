@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The chain: links in the order of the configuration, each with its settings, mode, on_error and
- * time limit. Immutable once made. The only caller of hooks.
+ * The chain: links in the order of the configuration, each with its settings, mode, on_error
+ * and time limit. Immutable once made. The only caller of hooks.
  */
 #ifndef GATEPOST_CHAIN_CHAIN_H
 #define GATEPOST_CHAIN_CHAIN_H
@@ -40,22 +40,23 @@ void chain_destroy(struct chain **c);
 struct chain_run;
 struct chain_run *chain_run_create(const struct chain *c);
 void chain_run_destroy(struct chain_run **r);
-struct view chain_run_notes(const struct chain_run *r); /* "key=value key=value", for msg.done */
+struct view chain_run_notes(
+    const struct chain_run *r); /* "key=value key=value", for msg.done */
 
 /*
  * chain_run_stage - run all links that have this hook, in order; true: go on. False: *reply_out
- * is what the peer hears. run is NULL for connect and helo; recipient for rcpt; message for message.
- * Each verdict other than NEXT is logged ("link.refuse", "link.fail", "link.shadow"), and each
- * commit of edits ("link.edit").
+ * is what the peer hears. run is NULL for connect and helo; recipient for rcpt; message for
+ * message. Each verdict other than NEXT is logged ("link.refuse", "link.fail", "link.shadow"),
+ * and each commit of edits ("link.edit").
  *
  * Only a refusal (or a failure under on_error = "defer") ends the stage; nothing that one link
  * does keeps a later one from running otherwise. Edits are committed link by link, after NEXT
  * within the time limit. A hook that overran its limit has failed, whatever it found to pass; a
- * refusal counts however late. A failure is 451 4.3.0 (421 4.3.0 at connect, where RFC 5321 knows
- * no 451).
+ * refusal counts however late. A failure is 451 4.3.0 (421 4.3.0 at connect, where RFC 5321
+ * knows no 451).
  */
-MUST_CHECK bool chain_run_stage(const struct chain *c, struct chain_run *run, enum link_stage stage,
-    const struct facts *facts, const struct recipient *recipient, struct message *message,
-    struct smtp_reply *reply_out);
+MUST_CHECK bool chain_run_stage(const struct chain *c, struct chain_run *run,
+    enum link_stage stage, const struct facts *facts, const struct recipient *recipient,
+    struct message *message, struct smtp_reply *reply_out);
 
 #endif

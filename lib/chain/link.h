@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * The link interface: what policies and filters are. A link is one file with one const table.
- * It sees facts, never sockets or credentials; it answers NEXT or REFUSE (there is no "accept and
- * skip the rest"); its edits become real when it has returned NEXT, all or none. A link cannot
- * switch off another one. Hooks run on worker threads, several sessions at once: a link's own
- * state (made by setup) must be read-only or locked; message memory belongs to one session.
+ * It sees facts, never sockets or credentials; it answers NEXT or REFUSE (there is no "accept
+ * and skip the rest"); its edits become real when it has returned NEXT, all or none. A link
+ * cannot switch off another one. Hooks run on worker threads, several sessions at once: a
+ * link's own state (made by setup) must be read-only or locked; message memory belongs to one
+ * session.
  */
 #ifndef GATEPOST_CHAIN_LINK_H
 #define GATEPOST_CHAIN_LINK_H
@@ -31,7 +32,8 @@ enum link_stage { STAGE_CONNECT, STAGE_HELO, STAGE_MAIL, STAGE_RCPT, STAGE_MESSA
 
 struct link_call; /* one call of one hook; valid until it returns */
 
-/* What the gate has for links when a configuration is made; borrowed, lives as long as the chain. */
+/* What the gate has for links when a configuration is made; borrowed, lives as long as the
+ * chain. */
 struct dkim_keyring;
 struct link_env {
 	const char *hostname;
@@ -45,16 +47,18 @@ struct link {
 	enum link_kind kind;
 	/* Settings: rows and the struct's size; NULL: none but mode, on_error and timeout. */
 	const struct conf_table *settings;
-	/* A link about identity: it can only fail closed ("on_error" other than defer is an error). */
+	/* A link about identity: it can only fail closed ("on_error" other than defer is an
+	 * error). */
 	bool fails_closed;
 	/*
-	 * setup - once for each configuration; checks settings (errors by conf_error with where),
-	 * makes *state_out. teardown frees it. Both may be NULL.
+	 * setup - once for each configuration; checks settings (errors by conf_error with
+	 * where), makes *state_out. teardown frees it. Both may be NULL.
 	 */
 	bool (*setup)(const void *settings, struct conf_where where, const struct link_env *env,
 	    void **state_out, struct conf_errors *errors);
 	void (*teardown)(void *state);
-	size_t message_size; /* octets of zeroed memory for each transaction, from mail to message */
+	size_t message_size; /* octets of zeroed memory for each transaction, from mail to
+				message */
 	enum link_answer (*connect)(struct link_call *call);
 	enum link_answer (*helo)(struct link_call *call);
 	enum link_answer (*mail)(struct link_call *call);
@@ -69,7 +73,8 @@ void *link_memory(const struct link_call *call);
 struct arena *link_arena(struct link_call *call); /* lives as long as this call */
 const struct message *link_message(const struct link_call *call);     /* message stage */
 const struct recipient *link_recipient(const struct link_call *call); /* rcpt stage */
-int64_t link_deadline_ms(const struct link_call *call); /* kept by the chain; hand it to what blocks */
+int64_t link_deadline_ms(
+    const struct link_call *call); /* kept by the chain; hand it to what blocks */
 
 /* link_refuse - the reply that the peer will hear. */
 MUST_CHECK enum link_answer link_refuse(struct link_call *call, int code, const char *enhanced,

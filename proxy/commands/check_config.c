@@ -81,7 +81,7 @@ print_manual(void)
 
 	arena_init(&arena);
 	buf_init(&out, OUTPUT_MAX);
-	groups = arena_alloc(&arena, builtin_link_count * sizeof(*groups));
+	groups = arena_alloc(&arena, builtin_link_count * sizeof(void *));
 	for (size_t i = 0; i < builtin_link_count; i++)
 		groups[i] = link_group_table(builtin_links[i], &arena);
 	ok = buf_add_str(&out, manual_head) &&
