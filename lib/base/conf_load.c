@@ -114,6 +114,7 @@ read_item(struct load *load, const struct conf_slot *slot, const config_setting_
 	item.where = where_of(load, setting);
 	item.member = target;
 	set_defaults(load, slot->row->table, target);
+	set_where(slot->row->table, target, item.where);
 	read_row_group(load, &item, setting);
 }
 

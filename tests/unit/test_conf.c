@@ -425,6 +425,7 @@ a_member_with_an_error_keeps_its_default(void **state)
 	const struct sample_listener *listeners = f->sample.listeners.items;
 	assert_int_equal(f->sample.listeners.count, 2);
 	assert_int_equal(listeners[0].tls, 11);
+	assert_int_equal(listeners[0].where.line, 3);
 	assert_int_equal(listeners[1].tls, 11);
 	assert_null(listeners[1].listen);
 	const struct sample_extra *extra = f->extra.target_out;
