@@ -73,7 +73,7 @@ fold_length(struct view v)
 static size_t
 octets_check(struct view v)
 {
-	uint32_t code;
+	uint32_t code = 0;
 
 	if (v.p[0] == '\r')
 		return fold_length(v);

@@ -94,7 +94,7 @@ scan_line_end(const struct scan *s)
 
 	if (len + 1 >= left)
 		return left > MESSAGE_HEADER_MAX ? s->at + left : 0;
-	if (cr[1] != '\n')
+	if (cr == NULL || cr[1] != '\n')
 		return 0;
 	if (memchr(start, '\n', len) != NULL || memchr(start, '\0', len) != NULL)
 		return 0;

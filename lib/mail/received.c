@@ -8,6 +8,8 @@
 
 #include "lib/mail/date.h"
 
+#include <stdio.h>
+
 #define VALUE_MAX    4096 /* octets; far over what the parts can add up to */
 #define HELO_MAX     255  /* octets of a domain, RFC 5321 4.5.3.1.2 */
 #define LINE_COLUMNS 78
@@ -57,7 +59,7 @@ helo_make_safe(const char *helo, char out[HELO_MAX + 1])
 	bool is_literal = v.len > 2 && v.p[0] == '[' && v.p[v.len - 1] == ']';
 
 	if (v.len == 0 || v.len > HELO_MAX) {
-		strcpy(out, "unknown");
+		(void)snprintf(out, HELO_MAX + 1, "unknown");
 		return;
 	}
 	for (size_t i = 0; i < v.len; i++) {

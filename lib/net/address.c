@@ -86,9 +86,9 @@ bool
 address_parse(const char *text, struct sockaddr_storage *out, struct err *err)
 {
 	char host[INET6_ADDRSTRLEN];
-	struct view part;
-	bool brackets;
-	uint16_t port;
+	struct view part = VIEW("");
+	bool brackets = false;
+	uint16_t port = 0;
 
 	if (!split_port(text, 0, &part, &brackets, &port, err))
 		return false;
@@ -112,8 +112,8 @@ address_split(const char *text, uint16_t default_port, char *host, size_t room,
     uint16_t *port_out, struct err *err)
 {
 	struct sockaddr_storage unused;
-	struct view part;
-	bool brackets;
+	struct view part = VIEW("");
+	bool brackets = false;
 
 	if (!split_port(text, default_port, &part, &brackets, port_out, err))
 		return false;

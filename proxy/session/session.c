@@ -258,7 +258,7 @@ handle_command(struct session *s, struct view line)
 		return;
 	}
 	s->commands++;
-	if (verdict == RULE_GO)
+	if (verdict == RULE_GO && command.verb < VERB_UNKNOWN)
 		handlers[command.verb](s, &command);
 	else
 		session_say(s, verdict_reply(verdict), smtp_verb_name(command.verb));

@@ -205,7 +205,7 @@ open_once(struct opening *o)
 struct conn *
 conn_open(const struct conn_target *t, int64_t deadline_ms, struct err *err)
 {
-	struct err local;
+	struct err local = { 0 };
 	int64_t own = clock_mono_ms() + t->connect_timeout_ms;
 	struct opening o = { .target = t,
 		.tls = t->tls,
