@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * An arena: many small allocations that end together (a session's, a transaction's). Never NULL.
- * What goes in is bounded by the caps of whoever parses it; the arena has none of its own.
- * Not locked: one owner at a time. No memory is held before the first allocation.
+ * An arena: many small allocations that end together (a session's, a transaction's). Never
+ * NULL. What goes in is bounded by the caps of whoever parses it; the arena has none of its
+ * own. Not locked: one owner at a time. No memory is held before the first allocation.
  */
 #ifndef GATEPOST_BASE_ARENA_H
 #define GATEPOST_BASE_ARENA_H

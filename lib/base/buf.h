@@ -19,8 +19,8 @@ struct buf {
 };
 
 void buf_init(struct buf *b, size_t cap);
-void buf_finish(struct buf *b); /* frees; b may be initialised again */
-void buf_clear(struct buf *b);	/* len = 0, memory kept */
+void buf_finish(struct buf *b);	 /* frees; b may be initialised again */
+void buf_clear(struct buf *b);	 /* len = 0, memory kept */
 void buf_release(struct buf *b); /* len = 0, memory freed, cap kept */
 
 MUST_CHECK bool buf_add(struct buf *b, const void *p, size_t len);

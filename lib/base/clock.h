@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Time. Deadlines are points of the monotonic clock in milliseconds (int64_t deadline_ms), so that
- * they can be handed down through calls. Tests set the clock by clock_fake_set.
+ * Time. Deadlines are points of the monotonic clock in milliseconds (int64_t deadline_ms), so
+ * that they can be handed down through calls. Tests set the clock by clock_fake_set.
  */
 #ifndef GATEPOST_BASE_CLOCK_H
 #define GATEPOST_BASE_CLOCK_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * The log: one line an event, key=value or JSON, to stderr or syslog. Event names are stable
- * ("msg.done", "auth.fail"); docs/OPERATIONS.md lists them. Peer text is escaped and cut here, so
- * callers pass it as it came. Any thread may log; a line is written by one write(2).
+ * ("msg.done", "auth.fail"); docs/OPERATIONS.md lists them. Peer text is escaped and cut here,
+ *so callers pass it as it came. Any thread may log; a line is written by one write(2).
  *
  *	log_event(LEVEL_INFO, "auth.ok", LOG_VIEW("login", login), LOG_U64("ms", ms));
  *
@@ -28,12 +28,13 @@ struct log_field {
 
 #define LOG_VIEW(k, v) ((struct log_field){ .key = (k), .type = LOG_TYPE_TEXT, .text = (v) })
 #define LOG_STR(k, s)  LOG_VIEW(k, view_of(s))
-#define LOG_U64(k, n)  ((struct log_field){ .key = (k), .type = LOG_TYPE_U64, .number = (uint64_t)(n) })
+#define LOG_U64(k, n) \
+	((struct log_field){ .key = (k), .type = LOG_TYPE_U64, .number = (uint64_t)(n) })
 #define LOG_BOOL(k, b) ((struct log_field){ .key = (k), .type = LOG_TYPE_BOOL, .number = (b) })
 /* LOG_OPT - left out when s is NULL or empty. */
-#define LOG_OPT(k, s)                                                                               \
-	((struct log_field){ .key = (k),                                                            \
-	    .type = (s) != NULL && *(s) != '\0' ? LOG_TYPE_TEXT : LOG_TYPE_NONE,                    \
+#define LOG_OPT(k, s)                                                            \
+	((struct log_field){ .key = (k),                                         \
+	    .type = (s) != NULL && *(s) != '\0' ? LOG_TYPE_TEXT : LOG_TYPE_NONE, \
 	    .text = view_of(s) })
 
 struct log_config {
@@ -44,14 +45,15 @@ struct log_config {
 
 void log_configure(const struct log_config *config); /* before threads start, and at reload */
 bool log_is_on(enum log_level level);
-void log_write(enum log_level level, const char *event, const struct log_field *fields, size_t count);
+void log_write(
+    enum log_level level, const char *event, const struct log_field *fields, size_t count);
 
-#define log_event(level, event, ...)                                                                \
-	do {                                                                                        \
-		if (log_is_on(level)) {                                                             \
-			const struct log_field log_fields_[] = { __VA_ARGS__ };                     \
-			log_write(level, event, log_fields_, ARRAY_LEN(log_fields_));               \
-		}                                                                                   \
+#define log_event(level, event, ...)                                                  \
+	do {                                                                          \
+		if (log_is_on(level)) {                                               \
+			const struct log_field log_fields_[] = { __VA_ARGS__ };       \
+			log_write(level, event, log_fields_, ARRAY_LEN(log_fields_)); \
+		}                                                                     \
 	} while (0)
 
 #endif

@@ -16,12 +16,13 @@ struct secret {
 void secret_init(struct secret *s);
 void secret_finish(struct secret *s); /* wipes and frees */
 
-/* secret_set - copy in; false, and nothing set, when text holds a NUL or is over 4096 octets. */
+/* secret_set - copy in; false, and nothing set, when text holds a NUL or is over 4096 octets.
+ */
 MUST_CHECK bool secret_set(struct secret *s, struct view text);
 
 bool secret_is_set(const struct secret *s);
 /* secret_eq - in constant time for equal lengths; false when one of them is not set. */
 bool secret_eq(const struct secret *a, const struct secret *b);
-void secret_wipe(void *p, size_t len);				/* explicit_bzero */
+void secret_wipe(void *p, size_t len); /* explicit_bzero */
 
 #endif
