@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Making DKIM signatures: libopendkim canonicalises and hashes, our keys sign (docs/DKIM notes in
- * ARCHITECTURE; measured at 90 % of the raw RSA rate). Several signatures cost one body hash.
- * No session, no configuration file. RFC 6376 5, RFC 8058 4 (List-Unsubscribe must be signed).
+ * Making DKIM signatures: libopendkim canonicalises and hashes, our keys sign (docs/DKIM notes
+ * in ARCHITECTURE; measured at 90 % of the raw RSA rate). Several signatures cost one body
+ * hash. No session, no configuration file. RFC 6376 5, RFC 8058 4 (List-Unsubscribe must be
+ * signed).
  */
 #ifndef GATEPOST_DOMAIN_DKIM_SIGN_H
 #define GATEPOST_DOMAIN_DKIM_SIGN_H
@@ -10,19 +11,19 @@
 #include "lib/domain/dkim_key.h"
 #include "lib/mail/message.h"
 
-enum dkim_canon { DKIM_CANON_SIMPLE, DKIM_CANON_RELAXED };
+enum dkim_canon { CANON_SIMPLE, CANON_RELAXED };
 
 struct dkim_sign_request {
 	const struct message *message;
 	const struct dkim_domain *domain; /* d=; one signature for each of its selectors */
 	const char *identity;		  /* i=, or NULL */
 	enum dkim_canon header_canon, body_canon;
-	const char *const *sign;	  /* field names: signed as often as they are there */
+	const char *const *sign; /* field names: signed as often as they are there */
 	size_t sign_count;
-	const char *const *oversign;	  /* field names: and once more */
+	const char *const *oversign; /* field names: and once more */
 	size_t oversign_count;
-	int64_t now;			  /* t=, seconds since 1970 */
-	int64_t valid_s;		  /* x= is now + valid_s; 0: no x= */
+	int64_t now;	 /* t=, seconds since 1970 */
+	int64_t valid_s; /* x= is now + valid_s; 0: no x= */
 };
 
 /* One-time set-up of the library; before threads start. */
@@ -30,11 +31,11 @@ MUST_CHECK bool dkim_sign_init(struct err *err);
 void dkim_sign_finish(void);
 
 /*
- * dkim_sign - append, for each selector, the value of one DKIM-Signature field (folded, without
- * name and final CRLF) to values_out (array of selector_count initialised bufs, cap >= 16 KiB).
- * Errors: ERR_LIMIT, ERR_IO; nothing is appended then. Any thread.
+ * dkim_sign_message - append, for each selector, the value of one DKIM-Signature field (folded,
+ * without name and final CRLF) to values_out (array of selector_count initialised bufs, cap >=
+ * 16 KiB). Errors: ERR_LIMIT, ERR_IO; nothing is appended then. Any thread.
  */
-MUST_CHECK bool dkim_sign(const struct dkim_sign_request *request, struct buf *values_out,
-    struct err *err);
+MUST_CHECK bool dkim_sign_message(
+    const struct dkim_sign_request *request, struct buf *values_out, struct err *err);
 
 #endif
