@@ -6,8 +6,38 @@
 #include "lib/base/mem.h"
 #include "lib/domain/dkim_key.h"
 #include "lib/net/address.h"
+#include "proxy/privileges.h"
 
 #include <stdio.h>
+#include <unistd.h>
+
+/* Whose keys may be, beside root's: those of the user that serves, or will. */
+static uid_t
+key_owner(const struct config *config)
+{
+	uid_t uid;
+	gid_t gid;
+
+	return privileges_find(config->user, config->group, &uid, &gid, NULL) ? uid : geteuid();
+}
+
+static void
+add_key(struct snapshot *s, const char *domain, const struct config_dkim_key *config,
+    struct conf_errors *errors)
+{
+	char warning[160] = "";
+	struct err err = { 0 };
+	struct dkim_key *key =
+	    dkim_key_read_for(config->key, key_owner(s->config), warning, &err);
+
+	if (key == NULL || !dkim_keyring_add(s->keyring, domain, config->selector, key, &err))
+		conf_error(errors, config->where, "domains.dkim", "%s", err.text);
+	if (warning[0] == '\0')
+		return;
+	s->warnings++;
+	log_event(LEVEL_WARNING, "config.warning", LOG_STR("domain", domain),
+	    LOG_STR("selector", config->selector), LOG_STR("text", warning));
+}
 
 static void
 make_keyring(struct snapshot *s, struct conf_errors *errors)
@@ -17,22 +47,9 @@ make_keyring(struct snapshot *s, struct conf_errors *errors)
 	s->keyring = dkim_keyring_create();
 	for (size_t i = 0; i < s->config->domains.count; i++) {
 		const struct config_dkim_key *keys = domains[i].dkim.items;
-		for (size_t j = 0; j < domains[i].dkim.count; j++) {
-			char warning[160] = "";
-			struct err err = { 0 };
-			struct dkim_key *key = dkim_key_read(keys[j].key, warning, &err);
-			if (key == NULL || !dkim_keyring_add(s->keyring, domains[i].name,
-					       keys[j].selector, key, &err))
-				conf_error(
-				    errors, keys[j].where, "domains.dkim", "%s", err.text);
-			if (warning[0] != '\0') {
-				s->warnings++;
-				log_event(LEVEL_WARNING, "config.warning",
-				    LOG_STR("domain", domains[i].name),
-				    LOG_STR("selector", keys[j].selector),
-				    LOG_STR("text", warning));
-			}
-		}
+
+		for (size_t j = 0; j < domains[i].dkim.count; j++)
+			add_key(s, domains[i].name, &keys[j], errors);
 	}
 }
 
