@@ -51,10 +51,12 @@ link_fixture_entry(struct link_fixture *f, const struct link *link, const char *
 	return ok;
 }
 
+/* link_fixture_open_with - with keys for signing (NULL: none), which stay the caller's. */
 static inline void
-link_fixture_open(struct link_fixture *f, const struct link *link, const char *settings)
+link_fixture_open_with(struct link_fixture *f, const struct link *link, const char *settings,
+    const struct dkim_keyring *keyring)
 {
-	const struct link_env env = { .hostname = "gate.example.net" };
+	const struct link_env env = { .hostname = "gate.example.net", .keyring = keyring };
 	const struct log_config quiet = { .level = LEVEL_ERROR };
 	struct chain_entry entry;
 
@@ -72,6 +74,12 @@ link_fixture_open(struct link_fixture *f, const struct link *link, const char *s
 	f->chain = chain_create(&entry, 1, &env, &f->errors);
 	if (f->chain != NULL)
 		f->run = chain_run_create(f->chain);
+}
+
+static inline void
+link_fixture_open(struct link_fixture *f, const struct link *link, const char *settings)
+{
+	link_fixture_open_with(f, link, settings, NULL);
 }
 
 static inline void
