@@ -187,6 +187,7 @@ context_create(const SSL_METHOD *method, struct err *err)
 		SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_ENABLE_PARTIAL_WRITE |
 					  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
 		SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+		SSL_CTX_set_read_ahead(ctx, 1); /* one read(2) a record instead of two */
 		return ctx;
 	}
 	tls_error_text(text, sizeof(text));

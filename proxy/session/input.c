@@ -73,6 +73,7 @@ fill_tls(struct session *s, char *room, size_t want)
 	int result = SSL_read_ex(s->ssl, room, want, &got);
 	if (result == 1) {
 		buf_commit(&s->in, got);
+		s->drained = got < want && SSL_has_pending(s->ssl) == 0;
 		return INPUT_OK;
 	}
 	return tls_status(s, result);
@@ -85,6 +86,7 @@ fill_plain(struct session *s, char *room, size_t want)
 
 	if (got > 0) {
 		buf_commit(&s->in, (size_t)got);
+		s->drained = (size_t)got < want;
 		return INPUT_OK;
 	}
 	if (got < 0 && (errno == EAGAIN || errno == EINTR))
@@ -97,6 +99,10 @@ input_fill(struct session *s)
 {
 	size_t want = s->state == STATE_CONTENT ? FILL_CONTENT : FILL_COMMANDS;
 
+	if (s->drained) { /* the last read took all there was: the next one is the loop's to call */
+		s->drained = false;
+		return INPUT_WANT_READ;
+	}
 	if (want > s->in.cap - s->in.len)
 		want = s->in.cap - s->in.len;
 	char *room = want > 0 ? buf_reserve(&s->in, want) : NULL;
@@ -134,6 +140,7 @@ void
 input_start_tls(struct session *s)
 {
 	s->tls_next = false;
+	s->drained = false; /* the handshake may read on into the first commands */
 	s->ssl = SSL_new(s->listener->tls);
 	if (s->ssl == NULL || SSL_set_fd(s->ssl, s->fd) != 1)
 		BUG("no SSL object");

@@ -37,6 +37,7 @@ struct session {
 	int fd;
 	SSL *ssl; /* owned; NULL: plain */
 	bool handshaking, greeted;
+	bool drained; /* the socket gave less than was asked for */
 	bool lingering;
 	bool tls_next;		   /* the handshake begins when s->out has been written */
 	enum state state;	   /* written by session_enter only */
