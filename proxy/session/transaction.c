@@ -132,8 +132,8 @@ static void
 complete_reply(struct smtp_reply *reply)
 {
 	if (reply->enhanced[0] == '\0' && reply->code >= 200)
-		(void)snprintf(
-		    reply->enhanced, sizeof(reply->enhanced), "%d.0.0", reply->code / 100);
+		(void)snprintf(reply->enhanced, sizeof(reply->enhanced), "%u.0.0",
+		    (unsigned)reply->code / 100 % 10);
 }
 
 static void
