@@ -358,8 +358,6 @@ config_check_limits(const struct loaded_config *c, struct conf_errors *errors)
 	const struct config_limits *l = &c->config.limits;
 	const struct conf_where where = { .file = c->file };
 
-	if (l->header_octets > l->message_octets)
-		conf_error(errors, where, "limits.header", "is over limits.message");
 	if (l->commands <= l->recipients)
 		conf_error(errors, where, "limits.commands",
 		    "must be over limits.recipients (%lld): each recipient is a command",

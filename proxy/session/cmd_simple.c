@@ -39,5 +39,6 @@ void
 cmd_quit(struct session *s, const struct smtp_command *command)
 {
 	(void)command;
+	s->has_quit = s->in.len == 0;
 	session_close(s, REPLY_QUIT, NULL, "quit");
 }

@@ -173,7 +173,7 @@ input_linger(struct session *s)
 		}
 		(void)shutdown(s->fd, SHUT_WR);
 	}
-	while (s->lingered < LINGER_MAX) {
+	while (s->lingered < LINGER_MAX && !s->has_quit) {
 		ssize_t got = recv(s->fd, waste, sizeof(waste), 0);
 		if (got < 0 && errno == EAGAIN)
 			return INPUT_WANT_READ;

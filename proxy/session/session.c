@@ -361,7 +361,7 @@ wait_deadline(const struct session *s)
 static void
 wake(struct session *s, enum session_wake why)
 {
-	if (why == WAKE_TIMEOUT && s->state == STATE_CLOSING)
+	if (why == WAKE_TIMEOUT && s->state == STATE_CLOSING && !s->lingering)
 		s->end_reason = "timeout";
 	if (why == WAKE_TIMEOUT)
 		session_close(s, s->handshaking ? REPLY_COUNT : REPLY_TIMEOUT,

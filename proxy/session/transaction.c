@@ -99,7 +99,12 @@ make_message(struct session *s, struct message **out, struct smtp_reply *reply)
 	}
 	switch (message_create(&s->tx->store, out, &line)) {
 	case MESSAGE_OK:
-		return true;
+		if (message_size(*out) - message_body(*out).len <=
+		    (uint64_t)s->snapshot->config->limits.header_octets)
+			return true;
+		message_destroy(out);
+		reply_make(REPLY_HEADER_LARGE, NULL, reply);
+		return false;
 	case MESSAGE_HEADER_SYNTAX:
 		(void)snprintf(text, sizeof(text), "%zu", line);
 		reply_make(REPLY_HEADER_SYNTAX, text, reply);
