@@ -99,7 +99,8 @@ input_fill(struct session *s)
 {
 	size_t want = s->state == STATE_CONTENT ? FILL_CONTENT : FILL_COMMANDS;
 
-	if (s->drained) { /* the last read took all there was: the next one is the loop's to call */
+	if (s->drained) { /* the last read took all there was: the next one is the loop's to
+			     call */
 		s->drained = false;
 		return INPUT_WANT_READ;
 	}

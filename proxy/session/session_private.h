@@ -37,7 +37,7 @@ struct session {
 	int fd;
 	SSL *ssl; /* owned; NULL: plain */
 	bool handshaking, greeted;
-	bool drained; /* the socket gave less than was asked for */
+	bool drained;  /* the socket gave less than was asked for */
 	bool has_quit; /* the client said so: it sends nothing more */
 	bool lingering;
 	bool tls_next;		   /* the handshake begins when s->out has been written */

@@ -212,9 +212,6 @@ static const struct error_case error_cases[] = {
 	    ":8: identiy: " },
 	{ "a setting that a link does not have", { .rest = "identity: { replyto = true; };" },
 	    ":8: identity.replyto: " },
-	{ "a header that is larger than a message",
-	    { .rest = "limits: { message = \"64K\"; header = \"128K\"; };" },
-	    ": limits.header: is over limits.message" },
 	{ "fewer commands than recipients", { .rest = "limits: { commands = 1000; };" },
 	    ": limits.commands: must be over limits.recipients (1000)" },
 };
