@@ -305,12 +305,13 @@ class _Session:
             self.content()
 
     def content(self):
-        wire = b""
+        wire, new = b"", 0
         try:
-            while not (wire.startswith(b".\r\n") or b"\r\n.\r\n" in wire):
+            while not (wire.startswith(b".\r\n") or b"\r\n.\r\n" in wire[-new - 5:]):
                 if not self.buffer:
                     self.fill()
-                began, wire, self.buffer = not wire, wire + self.buffer, b""
+                began, new = not wire, len(self.buffer)
+                wire, self.buffer = wire + self.buffer, b""
                 if began:
                     self.act("CONTENT", lambda: None)
         except Over:
