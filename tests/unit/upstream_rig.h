@@ -4,6 +4,7 @@
  *script:
  *	">text"   send text and CRLF        ">>text"  send text as it stands
  *	"<text"   a line must come that begins with text
+ *	"!some"   read 1000 octets
  *	"!data"   read up to CRLF.CRLF      "!tls"    be the server of a TLS handshake
  *	"!hang"   read until the client goes            "!close"  close
  *	"!reset"  close so that the client sees a reset "!wait"   wait for rig_go
@@ -41,6 +42,20 @@
 #define RIG_RCPT "<RCPT TO:<b@example.net>", ">250 2.1.5 Ok"
 #define RIG_DATA "<DATA", ">354 go", "!data"
 
+#define STEPS(...) ((const char *const[]){ __VA_ARGS__, NULL })
+#define FINAL_OK   ">250 2.0.0 Ok: queued as Q1"
+#define UP_TO_RCPT RIG_HELLO, RIG_MAIL, RIG_RCPT
+#define UP_TO_DATA UP_TO_RCPT, "<DATA"
+#define UP_TO_DOT  UP_TO_RCPT, RIG_DATA
+#define WHOLE	   STEPS(UP_TO_DOT, FINAL_OK, "<QUIT")
+
+/* The content of rig_message_of, and what comes of it and its envelope. */
+#define CONTENT	 "From: a@example.com\r\nSubject: x\r\n\r\n.dot\r\nbody\r\n"
+#define ON_WIRE	 "From: a@example.com\r\nSubject: x\r\n\r\n..dot\r\nbody\r\n.\r\n"
+#define EHLO	 "EHLO gate.example.com\r\n"
+#define ENVELOPE "MAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.net>\r\n"
+#define AGAIN	 "MAIL FROM:<a@example.com> SIZE=47\r\nRCPT TO:<b@example.net>\r\n"
+
 struct rig;
 
 struct rig_conn {
@@ -50,6 +65,8 @@ struct rig_conn {
 	int fd;
 	SSL *ssl;
 	struct buf got;
+	char in[65536];
+	size_t in_len, in_used;
 	char line[4096];
 	char failure[256]; /* "": the script ran to its end */
 };
@@ -66,22 +83,22 @@ struct rig {
 	atomic_bool go;
 };
 
-static inline ssize_t
-rig_recv(struct rig_conn *c, char *out)
-{
-	if (c->ssl != NULL)
-		return SSL_read(c->ssl, out, 1);
-	return recv(c->fd, out, 1, 0);
-}
-
 /* rig_read - one octet, kept; false: the end. */
 static inline bool
 rig_read(struct rig_conn *c, char *out)
 {
-	if (rig_recv(c, out) != 1)
-		return false;
-	if (!buf_add_char(&c->got, *out))
-		abort();
+	if (c->in_used == c->in_len) {
+		ssize_t n = c->ssl != NULL ? SSL_read(c->ssl, c->in, sizeof(c->in))
+					   : recv(c->fd, c->in, sizeof(c->in), 0);
+
+		c->in_used = 0;
+		c->in_len = n > 0 ? (size_t)n : 0;
+		if (n <= 0)
+			return false;
+		if (!buf_add(&c->got, c->in, c->in_len))
+			abort();
+	}
+	*out = c->in[c->in_used++];
 	return true;
 }
 
@@ -127,15 +144,16 @@ rig_line(struct rig_conn *c, const char *want)
 static inline bool
 rig_data(struct rig_conn *c)
 {
-	size_t from = c->got.len;
+	static const char end[] = "\r\n.\r\n";
+	size_t matched = 2; /* as if a line had just ended */
 	char o;
 
 	while (rig_read(c, &o)) {
-		size_t len = c->got.len - from;
-		const char *p = c->got.p + from;
-
-		if ((len == 3 && memcmp(p, ".\r\n", 3) == 0) ||
-		    (len >= 5 && memcmp(p + len - 5, "\r\n.\r\n", 5) == 0))
+		if (o == end[matched])
+			matched++;
+		else
+			matched = o == '\r' ? 1 : 0;
+		if (matched == 5)
 			return true;
 	}
 	return rig_fail(c, "!data", "the client has gone before the dot");
@@ -176,6 +194,9 @@ rig_step(struct rig_conn *c, const char *step)
 		return rig_tls(c);
 	if (strcmp(step, "!reset") == 0)
 		setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+	else if (strcmp(step, "!some") == 0)
+		for (int i = 0; i < 1000 && rig_read(c, &o); i++)
+			continue;
 	else if (strcmp(step, "!hang") == 0)
 		while (rig_read(c, &o))
 			continue;
@@ -243,9 +264,11 @@ rig_open(struct rig *r)
 	struct sockaddr_in in = { .sin_family = AF_INET,
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	socklen_t len = sizeof(in);
+	int small = 65536; /* so that a large message does not fit into the sockets' buffers */
 
 	memset(r, 0, sizeof(*r));
 	r->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	setsockopt(r->listener, SOL_SOCKET, SO_RCVBUF, &small, sizeof(small));
 	if (bind(r->listener, (struct sockaddr *)&in, sizeof(in)) != 0 ||
 	    listen(r->listener, 16) != 0 ||
 	    getsockname(r->listener, (struct sockaddr *)&in, &len) != 0)
@@ -297,6 +320,38 @@ rig_got(struct rig *r, size_t conn)
 	return b->p;
 }
 
+/* rig_dots - how many contents came to their final dot, over all connections. */
+static inline size_t
+rig_dots(struct rig *r)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < r->scripts; i++) {
+		const char *at = rig_got(r, i);
+
+		while ((at = strstr(at, "\r\n.\r\n")) != NULL) {
+			n++;
+			at += 5;
+		}
+	}
+	return n;
+}
+
+/* rig_config - of an upstream with these servers, with short time limits. */
+static inline struct config_upstream
+rig_config(const char *const *servers, size_t count)
+{
+	return (struct config_upstream){ .name = "mta",
+		.type = UPSTREAM_SMTP,
+		.servers = { .items = servers, .count = count },
+		.tls = UPSTREAM_TLS_NONE,
+		.connect_timeout_ms = 5000,
+		.command_timeout_ms = 5000,
+		.final_timeout_ms = 5000,
+		.idle_ms = 60000,
+		.max_idle = 4 };
+}
+
 /* rig_problem - the first script that did not run to its end, or was not reached; NULL: none.
  */
 static inline const char *
@@ -325,6 +380,86 @@ rig_message(const char *p, size_t len)
 	    message_create(&store, &m, &line) != MESSAGE_OK)
 		abort();
 	return m;
+}
+
+static inline struct smtp_mail
+rig_mail_of(const char *args)
+{
+	struct smtp_mail mail;
+
+	if (smtp_mail_parse(view_of(args), &mail) != SMTP_SYNTAX_OK)
+		abort();
+	return mail;
+}
+
+static inline struct smtp_path
+rig_path_of(const char *text)
+{
+	struct smtp_path path;
+
+	if (smtp_path_parse(view_of(text), &path) != SMTP_SYNTAX_OK)
+		abort();
+	return path;
+}
+
+static inline struct message *
+rig_message_of(bool is_large)
+{
+	static const char line[] =
+	    "0123456789012345678901234567890123456789012345678901234567890\r\n";
+	size_t len = sizeof(CONTENT) - 1, lines = is_large ? 200000 : 0;
+	char *text = mem_alloc(len + lines * (sizeof(line) - 1));
+	struct message *m;
+
+	memcpy(text, CONTENT, len);
+	for (size_t i = 0; i < lines; i++) {
+		memcpy(text + len, line, sizeof(line) - 1);
+		len += sizeof(line) - 1;
+	}
+	m = rig_message(text, len);
+	mem_free(text);
+	return m;
+}
+
+/* What one delivery answered, step by step; 0: not asked. */
+struct rig_answers {
+	int mail, rcpt, final;
+	struct smtp_reply last;
+	struct delivery_facts facts;
+};
+
+static inline void
+rig_deliver(struct upstream *u, const char *mail_args, bool is_large, struct rig_answers *out)
+{
+	struct delivery *d = delivery_create(u, "test.1");
+	struct smtp_mail mail = rig_mail_of(mail_args);
+	struct smtp_path path = rig_path_of("<b@example.net>");
+
+	memset(out, 0, sizeof(*out));
+	delivery_mail(d, &mail, &out->last);
+	out->mail = out->last.code;
+	if (smtp_reply_is_ok(&out->last)) {
+		delivery_rcpt(d, &path, &out->last);
+		out->rcpt = out->last.code;
+	}
+	if (out->rcpt != 0 && smtp_reply_is_ok(&out->last)) {
+		struct message *m = rig_message_of(is_large);
+
+		delivery_send(d, m, &out->last);
+		out->final = out->last.code;
+		message_destroy(&m);
+	}
+	out->facts = *delivery_facts(d);
+	delivery_destroy(&d);
+}
+
+static inline void
+rig_begin(struct rig *rig, const char *const *const *scripts, size_t count)
+{
+	rig_open(rig);
+	for (size_t i = 0; i < count && scripts[i] != NULL; i++)
+		rig_add(rig, scripts[i]);
+	rig_start(rig);
 }
 
 #endif
