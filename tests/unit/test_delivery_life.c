@@ -15,9 +15,9 @@
 
 #include "tests/unit/upstream_rig.h"
 
-/* two - two deliveries over one upstream, one after the other. */
+/* deliver_twice - two deliveries over one upstream, one after the other. */
 static void
-two(const char *const *first, const char *const *second, struct rig_answers out[2])
+deliver_twice(const char *const *first, const char *const *second, struct rig_answers out[2])
 {
 	const char *const *scripts[2] = { first, second };
 	struct rig rig;
@@ -47,23 +47,25 @@ test_warm(void **state)
 
 	(void)state;
 	/* One connection for both. */
-	two(STEPS(UP_TO_DOT, FINAL_OK, RIG_MAIL, RIG_RCPT, RIG_DATA, FINAL_OK, "<QUIT"), NULL,
+	deliver_twice(
+	    STEPS(UP_TO_DOT, FINAL_OK, RIG_MAIL, RIG_RCPT, RIG_DATA, FINAL_OK, "<QUIT"), NULL,
 	    a);
 	assert_int_equal(a[1].final, 250);
 	assert_int_equal(a[1].facts.connects, 0);
 	assert_string_equal(a[1].facts.server, a[0].facts.server);
 	/* The server has closed it between them, or closes it at MAIL: our client hears nothing
 	 * of it. */
-	two(STEPS(UP_TO_DOT, FINAL_OK, "!close"), WHOLE, a);
+	deliver_twice(STEPS(UP_TO_DOT, FINAL_OK, "!close"), WHOLE, a);
 	assert_int_equal(a[1].final, 250);
 	assert_int_equal(a[1].facts.connects, 1);
-	two(STEPS(UP_TO_DOT, FINAL_OK, "<MAIL", "!close"), WHOLE, a);
+	deliver_twice(STEPS(UP_TO_DOT, FINAL_OK, "<MAIL", "!close"), WHOLE, a);
 	assert_int_equal(a[1].final, 250);
 	assert_int_equal(a[1].facts.connects, 1);
-	two(STEPS(UP_TO_DOT, FINAL_OK, "<MAIL", ">421 too long", "!hang"), WHOLE, a);
+	deliver_twice(STEPS(UP_TO_DOT, FINAL_OK, "<MAIL", ">421 too long", "!hang"), WHOLE, a);
 	assert_int_equal(a[1].final, 250);
 	/* One that has talked unasked is not used again. */
-	two(STEPS(UP_TO_DOT, ">>250 2.0.0 Ok\r\n250 once more\r\n", "!hang"), WHOLE, a);
+	deliver_twice(
+	    STEPS(UP_TO_DOT, ">>250 2.0.0 Ok\r\n250 once more\r\n", "!hang"), WHOLE, a);
 	assert_int_equal(a[0].final, 250);
 	assert_int_equal(a[1].final, 250);
 	assert_int_equal(a[1].facts.connects, 1);
@@ -282,6 +284,159 @@ test_abandoned(void **state)
 	rig_free(&rig);
 }
 
+/* connect_narrow - with a send buffer that a short message fills. */
+static struct stream *
+connect_narrow(const struct conn_target *t, int64_t deadline_ms, struct err *err)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET,
+		.sin_port = htons(t->port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int octets = 4096, fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)deadline_ms, (void)err;
+	setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &octets, sizeof(octets));
+	if (connect(fd, (struct sockaddr *)&in, sizeof(in)) != 0)
+		abort();
+	return stream_from_fd(fd, "127.0.0.1:1");
+}
+
+/* The write that has the dot in it fails: part of it went out, and nobody knows which. */
+static void
+test_last_write_fails(void **state)
+{
+	const char *const *scripts[] = { STEPS(UP_TO_DATA, ">354 go", "!wait") };
+	size_t len = 60000;
+	char *text = mem_alloc(len);
+	struct rig rig;
+	const char *servers[2] = { rig.server, rig.server };
+	struct config_upstream config = rig_config(servers, 2);
+	struct conf_errors errors;
+	struct smtp_mail mail = rig_mail_of("FROM:<a@example.com>");
+	struct smtp_path path = rig_path_of("<b@example.net>");
+	struct smtp_reply reply;
+
+	(void)state;
+	memset(text, 'x', len);
+	memcpy(text, "A: b\r\n\r\n", 8);
+	struct message *m = rig_message(text, len);
+	rig_open(&rig);
+	rig_narrow(&rig, 4096);
+	rig_add(&rig, scripts[0]);
+	rig_start(&rig);
+	conf_errors_init(&errors);
+	config.command_timeout_ms = 300;
+	struct upstream *u = upstream_create(&config, "gate.example.com", &errors);
+	for (size_t i = 0; i < 2; i++)
+		u->servers[i].target.connect = connect_narrow;
+	struct delivery *d = delivery_create(u, "test.1");
+	delivery_mail(d, &mail, &reply);
+	delivery_rcpt(d, &path, &reply);
+	delivery_send(d, m, &reply);
+	assert_int_equal(reply.code, 451);
+	assert_string_equal(reply.enhanced, "4.4.2");
+	assert_int_equal(delivery_facts(d)->connects, 1);
+	assert_int_equal(delivery_facts(d)->replays, 0);
+	delivery_destroy(&d);
+	rig_go(&rig);
+	upstream_destroy(&u);
+	conf_errors_finish(&errors);
+	message_destroy(&m);
+	mem_free(text);
+	rig_stop(&rig);
+	rig_free(&rig);
+}
+
+/* warm_ones - an upstream with two warm connections, the one of the second script on top. */
+static struct upstream *
+warm_ones(struct config_upstream *config, struct conf_errors *errors)
+{
+	struct smtp_mail mail = rig_mail_of("FROM:<a@example.com>");
+	struct upstream *u = upstream_create(config, "gate.example.com", errors);
+	struct delivery *d[2];
+	struct smtp_reply reply;
+
+	assert_non_null(u);
+	for (int i = 0; i < 2; i++) {
+		d[i] = delivery_create(u, "test.1");
+		delivery_mail(d[i], &mail, &reply);
+		assert_int_equal(reply.code, 250);
+	}
+	delivery_destroy(&d[0]);
+	delivery_destroy(&d[1]);
+	return u;
+}
+
+/* A warm connection that was dead is no reason to try the next warm one: a new one it is. */
+static void
+test_one_warm_one_is_tried(void **state)
+{
+	const char *const *scripts[] = {
+		STEPS(RIG_HELLO, RIG_MAIL, "<RSET", ">250 ok", "<QUIT"),
+		STEPS(RIG_HELLO, RIG_MAIL, "<RSET", ">250 ok", "<MAIL", "!close"),
+		WHOLE,
+	};
+	struct rig rig;
+	const char *servers[1] = { rig.server };
+	struct config_upstream config = rig_config(servers, 1);
+	struct conf_errors errors;
+	struct rig_answers answers;
+
+	(void)state;
+	rig_begin(&rig, scripts, 3);
+	conf_errors_init(&errors);
+	struct upstream *u = warm_ones(&config, &errors);
+	rig_deliver(u, "FROM:<a@example.com>", false, &answers);
+	assert_int_equal(answers.final, 250);
+	assert_int_equal(u->servers[0].failures, 0); /* nor is it the server's failure */
+	upstream_destroy(&u);
+	conf_errors_finish(&errors);
+	rig_stop(&rig);
+	if (rig_problem(&rig) != NULL)
+		fail_msg("%s", rig_problem(&rig));
+	rig_free(&rig);
+}
+
+/* One that has replied once was no stale one: when it dies later, the next server's turn it is.
+ */
+static void
+test_warm_one_dies_later(void **state)
+{
+	const char *const *first[] = {
+		STEPS(RIG_HELLO, RIG_MAIL, "<RSET", ">250 ok", RIG_MAIL, "<RCPT", "!close"),
+		WHOLE, /* it would work again, but is not asked */
+	};
+	const char *const *second[] = { WHOLE };
+	struct rig one, two;
+	const char *servers[2] = { one.server, two.server };
+	struct config_upstream config = rig_config(servers, 2);
+	struct conf_errors errors;
+	struct smtp_mail mail = rig_mail_of("FROM:<a@example.com>");
+	struct smtp_reply reply;
+	struct rig_answers answers;
+
+	(void)state;
+	rig_begin(&one, first, 2);
+	rig_begin(&two, second, 1);
+	conf_errors_init(&errors);
+	struct upstream *u = upstream_create(&config, "gate.example.com", &errors);
+	struct delivery *d = delivery_create(u, "test.1");
+	delivery_mail(d, &mail, &reply);
+	delivery_destroy(&d);
+	rig_deliver(u, "FROM:<a@example.com>", false, &answers);
+	assert_int_equal(answers.final, 250);
+	assert_string_equal(answers.facts.server, two.server);
+	assert_int_equal(u->servers[0].failures, 1);
+	upstream_destroy(&u);
+	conf_errors_finish(&errors);
+	rig_stop(&one);
+	rig_stop(&two);
+	assert_int_equal(one.accepted, 1);
+	assert_string_equal(one.conns[0].failure, "");
+	assert_null(rig_problem(&two));
+	rig_free(&one);
+	rig_free(&two);
+}
+
 static int
 set_up(void **state)
 {
@@ -300,6 +455,9 @@ main(void)
 		cmocka_unit_test(test_doom_lasts),
 		cmocka_unit_test(test_bad_content),
 		cmocka_unit_test(test_abandoned),
+		cmocka_unit_test(test_last_write_fails),
+		cmocka_unit_test(test_one_warm_one_is_tried),
+		cmocka_unit_test(test_warm_one_dies_later),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);

@@ -257,6 +257,13 @@ rig_add(struct rig *r, const char *const *script)
 	buf_init(&c->got, 64U << 20);
 }
 
+/* rig_narrow - make the receive buffers of connections to come this small. */
+static inline void
+rig_narrow(struct rig *r, int octets)
+{
+	setsockopt(r->listener, SOL_SOCKET, SO_RCVBUF, &octets, sizeof(octets));
+}
+
 /* rig_open - listens; add scripts, then rig_start. */
 static inline void
 rig_open(struct rig *r)
