@@ -9,6 +9,8 @@ PKG_CONFIG ?= pkg-config
 PREFIX     ?= /usr/local
 SYSCONFDIR ?= /etc
 UNITDIR    ?= $(PREFIX)/lib/systemd/system
+SYSUSERSDIR ?= $(PREFIX)/lib/sysusers.d
+TMPFILESDIR ?= $(PREFIX)/lib/tmpfiles.d
 VERSION    ?= 0.1.0
 
 # One build folder for each variant, so that none sees the objects of another.
@@ -231,6 +233,11 @@ install: all ## into PREFIX=/usr/local, SYSCONFDIR=/etc, UNITDIR=; DESTDIR= for 
 	sed 's|/usr/local/|$(PREFIX)/|g; s|/etc/gatepost|$(SYSCONFDIR)/gatepost|g' dist/gatepost.service \
 		>$(DESTDIR)$(UNITDIR)/gatepost.service
 	chmod 644 $(DESTDIR)$(UNITDIR)/gatepost.service
+	install -D -m 644 dist/gatepost.sysusers $(DESTDIR)$(SYSUSERSDIR)/gatepost.conf
+	install -d $(DESTDIR)$(TMPFILESDIR)
+	sed 's|/etc/gatepost|$(SYSCONFDIR)/gatepost|g' dist/gatepost.tmpfiles \
+		>$(DESTDIR)$(TMPFILESDIR)/gatepost.conf
+	chmod 644 $(DESTDIR)$(TMPFILESDIR)/gatepost.conf
 
 clean: ## remove every build folder
 	rm -rf build build-*
