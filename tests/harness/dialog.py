@@ -402,7 +402,9 @@ class Dialog:
         self.check(reply.code == "250", f"the message was not taken: {reply}")
 
     def do_expect_close(self, _s):
+        """The gate ends the connection; then the client does too."""
         self.talk.client.expect_closed()
+        self.talk.client.close()
 
     def do_close(self, _s):
         self.talk.client.close()
