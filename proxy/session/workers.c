@@ -21,7 +21,8 @@ struct workers {
 	pthread_cond_t work, gone;    /* "something queued", "a thread left" */
 	struct session *first, *last; /* the queue, by slot.next */
 	size_t queued, threads, idle, limit;
-	bool stopping;
+	bool stopping, has_left;
+	pthread_t left; /* with has_left: the thread that left last, not joined yet */
 };
 
 static struct timespec
@@ -60,6 +61,10 @@ wait_for_work(struct workers *w)
 	return take(w);
 }
 
+/*
+ * Each thread that leaves joins the one that left before it, and workers_stop joins the last: so
+ * none is still giving back what it held of OpenSSL's when the process tidies up.
+ */
 static void *
 worker_main(void *arg)
 {
@@ -72,9 +77,15 @@ worker_main(void *arg)
 		w->run(w->context, s);
 		pthread_mutex_lock(&w->lock);
 	}
+	bool has_before = w->has_left;
+	pthread_t before = w->left;
+	w->left = pthread_self();
+	w->has_left = true;
 	w->threads--;
 	pthread_cond_broadcast(&w->gone);
 	pthread_mutex_unlock(&w->lock);
+	if (has_before)
+		pthread_join(before, NULL);
 	return NULL;
 }
 
@@ -87,7 +98,6 @@ add_thread(struct workers *w)
 
 	pthread_attr_init(&attr);
 	pthread_attr_setstacksize(&attr, STACK_OCTETS);
-	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	int error = pthread_create(&thread, &attr, worker_main, w);
 	pthread_attr_destroy(&attr);
 	if (error == 0)
@@ -161,7 +171,12 @@ workers_stop(struct workers *w, int64_t deadline_ms)
 	while (w->threads > 0 && result == 0)
 		result = pthread_cond_timedwait(&w->gone, &w->lock, &until);
 	bool done = w->threads == 0;
+	bool has_left = done && w->has_left;
+	if (has_left)
+		w->has_left = false;
 	pthread_mutex_unlock(&w->lock);
+	if (has_left)
+		pthread_join(w->left, NULL);
 	return done;
 }
 
