@@ -22,12 +22,17 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 from harness import dialog, gate, keys  # noqa: E402
 
 
+SKIPPED = object()
+
+
 def run_one(path, build, all_keys):
     began = time.monotonic()
     name = os.path.relpath(path)
     one = None
     try:
         one = dialog.Dialog(name, build, all_keys)
+        if one.skip_reason():
+            return name, SKIPPED, 0.0
         one.run()
         return name, None, time.monotonic() - began
     except Exception as error:  # whatever it is, it is this dialog's failure  # noqa: BLE001
@@ -67,7 +72,9 @@ def main():
             jobs = [pool.submit(run_one, path, args.build, all_keys) for path in paths]
             for job in concurrent.futures.as_completed(jobs):
                 name, problem, seconds = job.result()
-                if problem is None:
+                if problem is SKIPPED:
+                    print(f"  skip     {name}", flush=True)
+                elif problem is None:
                     passed += 1
                     if args.verbose:
                         print(f"  ok       {name} {seconds:.1f} s", flush=True)

@@ -13,7 +13,7 @@ import time
 
 from . import config as cfg
 from .client import Client, ClientError, insecure_context, dot_stuff
-from .gate import Gate, GateError
+from .gate import Gate, GateError, is_sanitized
 from .maildir import Maildir
 from .upstream import DeadUpstream, ScriptedUpstream, unescape
 
@@ -67,7 +67,7 @@ def parse(text):
 
 
 HEADER_WORDS = ("set", "unset", "user", "nouser", "servers", "server", "maildir", "on", "env",
-                "allow-edits", "allow-problems", "start-fails", "sanitized-skip")
+                "allow-edits", "allow-problems", "start-fails", "as-root")
 
 
 class Talk:
@@ -169,6 +169,13 @@ class Dialog:
         self.gate.users[login] = (password, patterns[0] if patterns else "")
 
     # ---- running ----
+
+    def skip_reason(self):
+        """Why this dialog cannot be held here, or None."""
+        if any(s.word == "as-root" for s in self.header) and \
+                (os.geteuid() != 0 or is_sanitized(self.build)):
+            return "needs root, and a build without sanitizers"
+        return None
 
     def run(self):
         timer = None

@@ -43,6 +43,10 @@ def owner_of_tests():
     return ("nobody", "nogroup") if os.geteuid() == 0 else None
 
 
+def is_sanitized(build):
+    return os.path.basename(build.rstrip("/")) in ("build-asan", "build-tsan")
+
+
 Event = collections.namedtuple("Event", "name fields line")
 
 
@@ -70,7 +74,7 @@ class Gate:
 
     def __init__(self, build, keys, upstream, users=None, folder=None):
         self.binary = os.path.abspath(os.path.join(build, "gatepost"))
-        self.is_sanitized = os.path.basename(build.rstrip("/")) in ("build-asan", "build-tsan")
+        self.is_sanitized = is_sanitized(build)
         self.keys = keys
         self.owner = owner_of_tests()
         self.folder = folder or tempfile.mkdtemp(prefix="gatepost-test-")

@@ -73,6 +73,8 @@ class ScriptedUpstream:
         self._stopping = threading.Event()
         self._socks = []
         self._sock = socket.create_server(("127.0.0.1", 0), backlog=64)
+        # A small window: a large message is still on its way when its beginning is here.
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
         self.port = self._sock.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
