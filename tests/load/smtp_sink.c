@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * A sink for `make bench`: the upstream of both candidates. Plain SMTP on loopback, one thread a
+ * connection, says yes to everything and keeps nothing. Prints its port, then serves until its
+ * standard input ends; then it prints how many messages it took.
+ */
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define IN_MAX 65536
+
+static atomic_ulong messages;
+
+struct client {
+	int fd;
+	bool in_content;
+	size_t len;
+	char in[IN_MAX];
+};
+
+static bool
+say(const struct client *c, const char *text)
+{
+	size_t len = strlen(text);
+
+	return send(c->fd, text, len, MSG_NOSIGNAL) == (ssize_t)len;
+}
+
+/* One command line; false: the connection is over. */
+static bool
+command(struct client *c, const char *line)
+{
+	if (strncasecmp(line, "EHLO", 4) == 0)
+		return say(c, "250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 104857600\r\n");
+	if (strncasecmp(line, "DATA", 4) == 0) {
+		c->in_content = true;
+		return say(c, "354 go\r\n");
+	}
+	if (strncasecmp(line, "QUIT", 4) == 0) {
+		(void)say(c, "221 2.0.0 bye\r\n");
+		return false;
+	}
+	return say(c, "250 2.0.0 ok\r\n");
+}
+
+static void
+drop(struct client *c, size_t len)
+{
+	memmove(c->in, c->in + len, c->len - len);
+	c->len -= len;
+}
+
+/* What is in the buffer, as far as it goes; false: the connection is over. */
+static bool
+consume(struct client *c)
+{
+	for (;;) {
+		if (c->in_content) {
+			const char *end = memmem(c->in, c->len, "\r\n.\r\n", 5);
+			if (end == NULL) {
+				if (c->len > 4)
+					drop(c, c->len - 4);
+				return true;
+			}
+			drop(c, (size_t)(end - c->in) + 5);
+			c->in_content = false;
+			atomic_fetch_add(&messages, 1);
+			if (!say(c, "250 2.0.0 Ok: queued as SINK\r\n"))
+				return false;
+			continue;
+		}
+		char *lf = memchr(c->in, '\n', c->len);
+		if (lf == NULL)
+			return c->len < IN_MAX;
+		*lf = '\0';
+		if (!command(c, c->in))
+			return false;
+		drop(c, (size_t)(lf - c->in) + 1);
+	}
+}
+
+static void *
+serve(void *arg)
+{
+	struct client *c = arg;
+	ssize_t got;
+
+	if (say(c, "220 sink ESMTP\r\n")) {
+		while ((got = recv(c->fd, c->in + c->len, IN_MAX - c->len, 0)) > 0) {
+			c->len += (size_t)got;
+			if (!consume(c))
+				break;
+		}
+	}
+	(void)close(c->fd);
+	free(c);
+	return NULL;
+}
+
+static void *
+accept_all(void *arg)
+{
+	const int fd = *(const int *)arg, on = 1;
+
+	for (;;) {
+		pthread_t thread;
+		struct client *c = calloc(1, sizeof(*c));
+		if (c == NULL)
+			return NULL;
+		c->fd = accept(fd, NULL, NULL);
+		if (c->fd < 0) {
+			free(c);
+			continue;
+		}
+		(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+		if (pthread_create(&thread, NULL, serve, c) == 0)
+			(void)pthread_detach(thread);
+	}
+}
+
+int
+main(void)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	socklen_t len = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	pthread_t thread;
+	char octet;
+
+	(void)signal(SIGPIPE, SIG_IGN);
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
+	    listen(fd, 1024) != 0 || getsockname(fd, (struct sockaddr *)&address, &len) != 0 ||
+	    pthread_create(&thread, NULL, accept_all, &fd) != 0) {
+		perror("smtp_sink");
+		return EXIT_FAILURE;
+	}
+	(void)printf("%u\n", ntohs(address.sin_port));
+	(void)fflush(stdout);
+	while (read(STDIN_FILENO, &octet, 1) > 0)
+		continue;
+	(void)printf("%lu\n", atomic_load(&messages));
+	return EXIT_SUCCESS;
+}
