@@ -12,7 +12,7 @@ test="libcmocka-dev openssl ca-certificates python3 python3-pytest python3-aiosm
 	postfix opendkim opendkim-tools clang libclang-rt-14-dev"
 lint="clang clang-format clang-tidy cppcheck shellcheck mandoc python3-pyflakes"
 cover="gcovr"
-bench="postfix opendkim openssl"
+bench="postfix opendkim openssl sasl2-bin libsasl2-modules"
 
 guard=/usr/sbin/policy-rc.d
 

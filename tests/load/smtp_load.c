@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The load generator of `make bench`: submits messages over STARTTLS with AUTH PLAIN, a number of
- * connections at once, each with a number of messages, and prints one JSON object: messages,
+ * The load generator of `make bench`: submits messages over STARTTLS with AUTH PLAIN, a number
+ * of connections at once, each with a number of messages, and prints one JSON object: messages,
  * seconds, errors, and the latency of a message (MAIL to the final 250) at p50 and p99.
  *
- * usage: smtp_load PORT LOGIN PASSWORD CONNECTIONS MESSAGES_A_CONNECTION MESSAGES_IN_ALL [OCTETS]
- *        smtp_load PORT LOGIN PASSWORD --idle SESSIONS
+ * usage: smtp_load PORT LOGIN PASSWORD CONNECTIONS MESSAGES_A_CONNECTION MESSAGES_IN_ALL
+ * [OCTETS] smtp_load PORT LOGIN PASSWORD --idle SESSIONS
  *
  * With --idle it opens that many authenticated sessions, prints "idle", waits for a line on its
  * standard input, and closes them. Loopback only.
@@ -186,7 +186,7 @@ send_message(struct client *c, const char *message, size_t len)
 
 	(void)snprintf(line, sizeof(line), "MAIL FROM:<%s>\r\n", plan.login);
 	return expect(c, line, 250) && expect(c, "RCPT TO:<you@example.net>\r\n", 250) &&
-	    expect(c, "DATA\r\n", 354) && put(c, message, len) && get_reply(c) == 250;
+	       expect(c, "DATA\r\n", 354) && put(c, message, len) && get_reply(c) == 250;
 }
 
 static void *
@@ -241,7 +241,8 @@ print_result(double seconds)
 	(void)printf("{\"messages\": %ld, \"errors\": %ld, \"seconds\": %.3f, \"rate\": %.1f, "
 		     "\"p50_ms\": %.2f, \"p99_ms\": %.2f}\n",
 	    done, atomic_load(&errors), seconds, (double)done / seconds,
-	    done > 0 ? latencies_ms[done / 2] : 0, done > 0 ? latencies_ms[done * 99 / 100] : 0);
+	    done > 0 ? latencies_ms[done / 2] : 0,
+	    done > 0 ? latencies_ms[done * 99 / 100] : 0);
 }
 
 static int
@@ -271,7 +272,8 @@ run_idle(long sessions)
 	struct client **clients = calloc((size_t)sessions, sizeof(struct client *));
 	long open = 0;
 
-	while (clients != NULL && open < sessions && (clients[open] = open_client(open)) != NULL)
+	while (
+	    clients != NULL && open < sessions && (clients[open] = open_client(open)) != NULL)
 		open++;
 	(void)printf("idle %ld\n", open);
 	(void)fflush(stdout);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * A sink for `make bench`: the upstream of both candidates. Plain SMTP on loopback, one thread a
- * connection, says yes to everything and keeps nothing. Prints its port, then serves until its
- * standard input ends; then it prints how many messages it took.
+ * A sink for `make bench`: the upstream of both candidates. Plain SMTP on loopback, one thread
+ * a connection, says yes to everything and keeps nothing. Prints its port, then serves until
+ * its standard input ends. For each line there it prints how many messages it has taken so far,
+ * and how many of them bore a DKIM signature.
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -18,12 +19,14 @@
 #include <unistd.h>
 
 #define IN_MAX 65536
+#define KEPT   15 /* octets of content that stay for the next look: what is sought is no longer \
+		   */
 
-static atomic_ulong messages;
+static atomic_ulong messages, signed_ones;
 
 struct client {
 	int fd;
-	bool in_content;
+	bool in_content, in_header, is_signed;
 	size_t len;
 	char in[IN_MAX];
 };
@@ -41,9 +44,11 @@ static bool
 command(struct client *c, const char *line)
 {
 	if (strncasecmp(line, "EHLO", 4) == 0)
-		return say(c, "250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 104857600\r\n");
+		return say(
+		    c, "250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 104857600\r\n");
 	if (strncasecmp(line, "DATA", 4) == 0) {
-		c->in_content = true;
+		c->in_content = c->in_header = true;
+		c->is_signed = false;
 		return say(c, "354 go\r\n");
 	}
 	if (strncasecmp(line, "QUIT", 4) == 0) {
@@ -60,6 +65,20 @@ drop(struct client *c, size_t len)
 	c->len -= len;
 }
 
+/* look_for_signature - within the header, of which pieces may be gone already. */
+static void
+look_for_signature(struct client *c)
+{
+	static const char name[] = "DKIM-Signature:";
+	const char *end = memmem(c->in, c->len, "\r\n\r\n", 4);
+	size_t len = end != NULL ? (size_t)(end - c->in) : c->len;
+
+	if (!c->in_header)
+		return;
+	c->is_signed = c->is_signed || memmem(c->in, len, name, sizeof(name) - 1) != NULL;
+	c->in_header = end == NULL;
+}
+
 /* What is in the buffer, as far as it goes; false: the connection is over. */
 static bool
 consume(struct client *c)
@@ -67,13 +86,15 @@ consume(struct client *c)
 	for (;;) {
 		if (c->in_content) {
 			const char *end = memmem(c->in, c->len, "\r\n.\r\n", 5);
+			look_for_signature(c);
 			if (end == NULL) {
-				if (c->len > 4)
-					drop(c, c->len - 4);
+				if (c->len > KEPT)
+					drop(c, c->len - KEPT);
 				return true;
 			}
 			drop(c, (size_t)(end - c->in) + 5);
 			c->in_content = false;
+			atomic_fetch_add(&signed_ones, c->is_signed ? 1 : 0);
 			atomic_fetch_add(&messages, 1);
 			if (!say(c, "250 2.0.0 Ok: queued as SINK\r\n"))
 				return false;
@@ -147,8 +168,11 @@ main(void)
 	}
 	(void)printf("%u\n", ntohs(address.sin_port));
 	(void)fflush(stdout);
-	while (read(STDIN_FILENO, &octet, 1) > 0)
-		continue;
-	(void)printf("%lu\n", atomic_load(&messages));
+	while (read(STDIN_FILENO, &octet, 1) > 0) {
+		if (octet != '\n')
+			continue;
+		(void)printf("%lu %lu\n", atomic_load(&messages), atomic_load(&signed_ones));
+		(void)fflush(stdout);
+	}
 	return EXIT_SUCCESS;
 }
