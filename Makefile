@@ -202,12 +202,12 @@ bench: ## speed and memory, beside Postfix + OpenDKIM in the same run
 # ---- the rest -------------------------------------------------------------------------------
 
 demo: ## submit a message through the gate and verify its signature; installs what it needs
-	$(Q)tools/deps.sh build test
+	$(Q)tools/deps.sh build demo
 	$(Q)$(MAKE) -j$(JOBS) all
 	$(Q)tools/demo.sh $(BUILD)/gatepost
 
 run: ## the demo's set-up, and keep serving
-	$(Q)tools/deps.sh build test
+	$(Q)tools/deps.sh build demo
 	$(Q)$(MAKE) -j$(JOBS) all
 	$(Q)tools/demo.sh --keep $(BUILD)/gatepost
 

@@ -55,12 +55,12 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -su
 	-addext "subjectAltName=DNS:localhost,IP:127.0.0.1" \
 	-keyout "$work/key.pem" -out "$work/cert.pem" 2>"$log" || fail "no certificate: $(tail -n 1 "$log")"
 mkdir "$work/keys" "$work/state" "$work/mail"
-"$gatepost" keygen --selector demo --out-dir "$work/keys" "$domain" >"$work/rsa.txt" ||
-	fail "gatepost keygen failed"
+"$gatepost" keygen --selector demo --out-dir "$work/keys" "$domain" >"$work/rsa.txt" 2>"$log" ||
+	fail "no RSA key: $(tail -n 1 "$log")"
 "$gatepost" keygen --selector demoe --algorithm ed25519 --out-dir "$work/keys" "$domain" \
-	>"$work/ed25519.txt" || fail "gatepost keygen failed"
-printf '%s\n' "$password" | "$gatepost" passwd --stdin -f "$work/users" "$login" ||
-	fail "gatepost passwd failed"
+	>"$work/ed25519.txt" 2>"$log" || fail "no Ed25519 key: $(tail -n 1 "$log")"
+printf '%s\n' "$password" | "$gatepost" passwd --stdin -f "$work/users" "$login" >"$log" 2>&1 ||
+	fail "no user: $(tail -n 1 "$log")"
 
 # shellcheck disable=SC2046 # two words are wanted
 set -- $(free_ports)
@@ -86,7 +86,8 @@ if [ "$(id -u)" -eq 0 ]; then
 	chown -R "$user" "$work"
 fi
 
-"$gatepost" check-config -c "$work/proxy.conf" || fail "the configuration is not accepted"
+"$gatepost" check-config -c "$work/proxy.conf" >"$log" 2>&1 ||
+	fail "the configuration is not accepted: $(head -n 1 "$log")"
 "$gatepost" run -c "$work/proxy.conf" 2>"$log" &
 pid=$!
 for _ in $(seq 100); do

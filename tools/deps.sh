@@ -1,12 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: MPL-2.0
-# Install the Debian packages of the named groups: build, test, lint, cover, bench.
+# Install the Debian packages of the named groups: build, demo, test, lint, cover, bench.
 # What is there already is not touched, so a second run costs nothing. Services of new packages are
 # not started: the tests start their own, on ports of their own.
 set -eu
 
 build="gcc make pkg-config libc6-dev libssl-dev libconfig-dev libevent-dev libidn2-dev
 	libopendkim-dev libcrypt-dev"
+demo="openssl python3 python3-dkim python3-nacl swaks libio-socket-ssl-perl libnet-ssleay-perl"
 test="libcmocka-dev openssl ca-certificates python3 python3-pytest python3-aiosmtpd python3-dkim
 	python3-nacl libmail-dkim-perl swaks libio-socket-ssl-perl libnet-ssleay-perl curl msmtp
 	postfix opendkim opendkim-tools clang libclang-rt-14-dev"
@@ -24,11 +25,12 @@ fail() {
 packages_of() {
 	case $1 in
 	build) echo "$build" ;;
+	demo) echo "$demo" ;;
 	test) echo "$test" ;;
 	lint) echo "$lint" ;;
 	cover) echo "$cover" ;;
 	bench) echo "$bench" ;;
-	*) fail "there is no group \"$1\" (build, test, lint, cover, bench)" ;;
+	*) fail "there is no group \"$1\" (build, demo, test, lint, cover, bench)" ;;
 	esac
 }
 
@@ -79,7 +81,7 @@ put_guard() {
 	as_root chmod 755 "$guard"
 }
 
-[ $# -gt 0 ] || fail "usage: tools/deps.sh build|test|lint|cover|bench ..."
+[ $# -gt 0 ] || fail "usage: tools/deps.sh build|demo|test|lint|cover|bench ..."
 wanted=
 for group in "$@"; do
 	names=$(packages_of "$group") || exit 1
