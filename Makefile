@@ -181,7 +181,7 @@ fuzz-objects: $(addsuffix .o,$(FUZZ_BIN))
 
 lint: ## layout, warnings of gcc and clang, cppcheck, clang-tidy, include directions, documents
 	$(Q)tools/deps.sh build test lint
-	$(Q)$(PYTHON) tools/lint.py --jobs $(JOBS) $(LINT)
+	$(Q)$(PYTHON) tools/lint.py --jobs $(JOBS) $(STEPS)
 
 cover: ## lines that unit tests and dialogs reach (build-cover/coverage.html)
 	$(Q)tools/deps.sh build test cover
