@@ -12,9 +12,9 @@
 struct body_store;
 
 struct body_limits {
-	const char *temp_dir;	 /* folder for the file; borrowed */
-	size_t memory_octets;	 /* threshold, 256 KiB by default */
-	uint64_t max_octets;	 /* cap: reaching it is ERR_LIMIT */
+	const char *temp_dir; /* folder for the file; borrowed */
+	size_t memory_octets; /* threshold, 256 KiB by default */
+	uint64_t max_octets;  /* cap: reaching it is ERR_LIMIT */
 };
 
 struct body_store *body_create(const struct body_limits *limits);

@@ -27,7 +27,7 @@ struct tls_facts {
 };
 
 struct identity {
-	const char *login; /* NULL: nobody has authenticated */
+	const char *login;     /* NULL: nobody has authenticated */
 	const char *mechanism; /* "PLAIN" (static) */
 	const char *backend;   /* "passwd" (static or of the configuration) */
 	/* What the login may send as: addresses, *@domain, "<>" for the null reverse-path. */
@@ -52,7 +52,8 @@ struct facts {
 	struct tls_facts tls;
 	struct identity identity;
 	/* of the transaction */
-	const char *message_id; /* the transaction's own id: "a3f09c2e5b71.1"; "" outside of one */
+	const char
+	    *message_id; /* the transaction's own id: "a3f09c2e5b71.1"; "" outside of one */
 	struct smtp_mail mail;
 	const char *reverse_path; /* as text, "" for <> */
 	const struct recipient *recipients;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * A whole message: its header fields in order, and its body, both byte-exact as they came. The one
- * splitter of header and body in this house. Edits are made on a list beside it and become real
- * only when message_commit is called, so that a link that fails half-way leaves no trace.
+ * A whole message: its header fields in order, and its body, both byte-exact as they came. The
+ * one splitter of header and body in this house. Edits are made on a list beside it and become
+ * real only when message_commit is called, so that a link that fails half-way leaves no trace.
  *
  * Not for MIME: nothing here looks into the body.
  */
@@ -12,7 +12,7 @@
 #include "lib/base/arena.h"
 #include "lib/mail/body.h"
 
-#define MESSAGE_FIELDS_MAX 2000	     /* default caps, RFC 5322 has none */
+#define MESSAGE_FIELDS_MAX 2000		/* default caps, RFC 5322 has none */
 #define MESSAGE_HEADER_MAX (512 * 1024) /* octets of the header block */
 
 struct header_field {
@@ -23,7 +23,8 @@ struct header_field {
 
 enum message_status {
 	MESSAGE_OK,
-	MESSAGE_HEADER_SYNTAX, /* a header line that is no field: *line_out says which, from 1 */
+	MESSAGE_HEADER_SYNTAX, /* a header line that is no field: *line_out says which, from 1
+				*/
 	MESSAGE_HEADER_LARGE,
 	MESSAGE_HEADER_FIELDS,
 };
@@ -31,13 +32,13 @@ enum message_status {
 struct message;
 
 /*
- * message_create - split a sealed store's content. The header ends at the first empty line, or at
- * the end of content; a content that begins with an empty line has no fields. A line without a
- * colon, with a name that is not ftext (RFC 5322 3.6.8), or that begins with a blank in first
+ * message_create - split a sealed store's content. The header ends at the first empty line, or
+ * at the end of content; a content that begins with an empty line has no fields. A line without
+ * a colon, with a name that is not ftext (RFC 5322 3.6.8), or that begins with a blank in first
  * place is MESSAGE_HEADER_SYNTAX. On success the message owns the store.
  */
-MUST_CHECK enum message_status message_create(struct body_store **store, struct message **out,
-    size_t *line_out);
+MUST_CHECK enum message_status message_create(
+    struct body_store **store, struct message **out, size_t *line_out);
 void message_destroy(struct message **m);
 
 size_t message_field_count(const struct message *m);
@@ -53,7 +54,8 @@ bool message_has_separator(const struct message *m);
 
 uint64_t message_size(const struct message *m); /* octets as it would go out now */
 
-/* Edits: wanted by a link, real after message_commit. Text is copied. Names and values are checked. */
+/* Edits: wanted by a link, real after message_commit. Text is copied. Names and values are
+ * checked. */
 struct edits;
 
 struct edits *edits_create(void);
@@ -63,11 +65,13 @@ void edits_clear(struct edits *e);
 
 /*
  * edits_prepend - a field on top of all others. value may be folded with CRLF + blank; it is
- * refused (false) if it holds NUL, bare CR or LF, a CRLF not followed by a blank, or a bad name.
- * Several prepends of one link keep the order of the calls from top to bottom of *that link's* block.
+ * refused (false) if it holds NUL, bare CR or LF, a CRLF not followed by a blank, or a bad
+ * name. Several prepends of one link keep the order of the calls from top to bottom of *that
+ * link's* block.
  */
 MUST_CHECK bool edits_prepend(struct edits *e, const char *name, struct view value);
-MUST_CHECK bool edits_remove(struct edits *e, size_t index); /* index as of now, before commit */
+MUST_CHECK bool edits_remove(
+    struct edits *e, size_t index); /* index as of now, before commit */
 MUST_CHECK bool edits_replace(struct edits *e, size_t index, struct view value);
 
 /* edits_count - of each kind, for the log: prepended, removed, replaced. */

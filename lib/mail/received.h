@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Our Received field (RFC 5321 4.4, RFC 3848 for ESMTPSA and its kin, RFC 8314 for TLS details). */
+/* Our Received field (RFC 5321 4.4, RFC 3848 for ESMTPSA and its kin, RFC 8314 for TLS
+ * details). */
 #ifndef GATEPOST_MAIL_RECEIVED_H
 #define GATEPOST_MAIL_RECEIVED_H
 
@@ -7,8 +8,9 @@
 #include "lib/mail/facts.h"
 
 /*
- * received_value - the value of the field, folded, without name and final CRLF. with_client false
- * leaves out the client's address and HELO name (privacy of users at home). The recipient is named
+ * received_value - the value of the field, folded, without name and final CRLF. with_client
+ * false leaves out the client's address and HELO name (privacy of users at home). The recipient
+ * is named
  * ("for") only when there is exactly one. False: out's cap.
  */
 MUST_CHECK bool received_value(const struct facts *facts, bool with_client, struct buf *out);
