@@ -21,7 +21,7 @@ import sources
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
 EVENT = re.compile(r'log_event\(\s*[^,]+,\s*"([a-z_]+\.[a-z_]+)"')
-KEY = re.compile(r'\.key = "(\w+)"|NAMED\("(\w+)"')
+KEY = re.compile(r'(?<!log_field\)\{ )\.key = "(\w+)"|NAMED\("(\w+)"')
 
 
 def output(*command):
