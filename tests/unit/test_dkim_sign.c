@@ -13,6 +13,8 @@
 #include "tests/unit/dkim_check.h"
 #include "tests/unit/dkim_keys.h"
 
+#include <pthread.h>
+
 #define NOW  1795553870 /* Tue, 24 Nov 2026 20:57:50 UTC */
 #define ROOM 16384
 
@@ -428,6 +430,52 @@ test_refusals(void **state)
 	message_destroy(&m);
 }
 
+/* One library handle, one set of keys, many threads: for ThreadSanitizer, and for equal values.
+ */
+
+static struct message *shared_message;
+static struct buf shared_values[2];
+
+static void *
+sign_again_and_again(void *wrong)
+{
+	const struct dkim_sign_request request = request_for(shared_message);
+
+	for (int round = 0; round < 50; round++) {
+		struct buf values[2];
+
+		values_init(values);
+		if (!dkim_sign_message(&request, values, NULL) ||
+		    !view_eq(buf_view(&values[0]), buf_view(&shared_values[0])) ||
+		    !view_eq(buf_view(&values[1]), buf_view(&shared_values[1])))
+			*(bool *)wrong = true;
+		values_finish(values);
+	}
+	return NULL;
+}
+
+static void
+test_threads(void **state)
+{
+	pthread_t threads[4];
+	bool wrong[4] = { false };
+
+	(void)state;
+	shared_message = message_from(VIEW(HEAD "\r\nhello\r\n"));
+	const struct dkim_sign_request request = request_for(shared_message);
+	values_init(shared_values);
+	assert_true(dkim_sign_message(&request, shared_values, NULL));
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+		assert_int_equal(
+		    pthread_create(&threads[i], NULL, sign_again_and_again, &wrong[i]), 0);
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+		assert_false(wrong[i]);
+	}
+	values_finish(shared_values);
+	message_destroy(&shared_message);
+}
+
 int
 main(void)
 {
@@ -439,6 +487,7 @@ main(void)
 		cmocka_unit_test(test_oversigning),
 		cmocka_unit_test(test_form),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_threads),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
