@@ -73,6 +73,7 @@ BINARY   := $(if $(MAIN),$(BUILD)/gatepost)
 UNIT_BIN := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 FUZZ_BIN := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_$(or $(FUZZ),*).c))
 LOAD_BIN := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/load/*.c))
+INTEROP_BIN := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/interop/*.c))
 MAN      := $(wildcard docs/man/*.[1-8])
 
 ifeq ($(V),1)
@@ -131,6 +132,10 @@ $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(ARCHIVE)
 	$(say) LINK $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(ARCHIVE) -lcmocka $(ALL_LIBS)
 
+$(BUILD)/tests/interop/%: $(BUILD)/tests/interop/%.o $(ARCHIVE)
+	$(say) LINK $@
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(ARCHIVE) $(ALL_LIBS)
+
 $(BUILD)/tests/load/%: $(BUILD)/tests/load/%.o $(ARCHIVE)
 	$(say) LINK $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(ARCHIVE) $(ALL_LIBS)
@@ -151,7 +156,7 @@ unit: $(UNIT_BIN)
 dialog: all
 	$(Q)$(PYTHON) tests/dialog/run.py --build $(BUILD) --jobs $(JOBS) $(DIALOGS)
 
-interop: all
+interop: all $(INTEROP_BIN)
 	$(Q)GATEPOST_BUILD=$(BUILD) $(PYTHON) tools/run_interop.py --build $(BUILD) $(INTEROP)
 
 test: ## check, then real mail software as client and upstream; installs what it needs
