@@ -24,7 +24,7 @@ fail() {
 # shellcheck disable=SC2329 # called by the trap
 clean_up() {
 	status=$?
-	trap - EXIT INT TERM
+	trap - EXIT HUP INT TERM
 	if [ -n "$pid" ]; then
 		kill "$pid" 2>/dev/null || true
 		wait "$pid" 2>/dev/null || true
@@ -36,7 +36,7 @@ clean_up() {
 [ -x "$gatepost" ] || fail "there is no $gatepost: run make first"
 work=$(mktemp -d "${TMPDIR:-/tmp}/gatepost-demo.XXXXXX")
 trap clean_up EXIT
-trap 'exit 130' INT TERM
+trap 'exit 130' HUP INT TERM
 chmod 755 "$work"
 
 user=$(id -un)
