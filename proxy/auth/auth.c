@@ -18,7 +18,7 @@ struct authenticator {
 
 /* One question on its way through the backends. */
 struct auth_walk {
-	struct backend_question question;
+	struct auth_question question;
 	uint64_t generation; /* of the cache, before any backend was asked */
 	struct identity *identity;
 	struct err refused, unavailable; /* what the backends said, joined */
@@ -88,7 +88,7 @@ auth_destroy(struct authenticator **a)
 }
 
 static struct credential
-credential_of(const struct backend *b, const struct backend_question *q)
+credential_of(const struct backend *b, const struct auth_question *q)
 {
 	return (struct credential){ b->number, q->login, q->password };
 }
@@ -121,7 +121,7 @@ note(struct err *all, const char *backend, const struct err *why)
 static enum auth_verdict
 ask(struct backend *b, struct auth_walk *w, int64_t cache_ms)
 {
-	struct backend_question q = w->question;
+	struct auth_question q = w->question;
 	const struct credential c = credential_of(b, &q);
 	const int64_t own = clock_mono_ms() + b->timeout_ms;
 	struct err why = { .kind = ERR_NONE };
@@ -165,17 +165,14 @@ walk(struct authenticator *a, struct auth_walk *w)
 }
 
 enum auth_verdict
-auth_check(struct authenticator *a, struct view login, const struct secret *password,
-    int64_t deadline_ms, struct arena *arena, struct identity *identity, struct err *why)
+auth_check(struct authenticator *a, const struct auth_question *q, struct identity *identity,
+    struct err *why)
 {
-	struct auth_walk w = {
-		.question = { login, password, deadline_ms, arena },
-		.identity = identity,
-	};
+	struct auth_walk w = { .question = *q, .identity = identity };
 	const struct backend *accepted;
 
 	*identity = (struct identity){ .login = NULL };
-	if (!secret_is_set(password)) {
+	if (!secret_is_set(q->password)) {
 		err_set(why, ERR_REFUSED, "there is no password");
 		return AUTH_REFUSED;
 	}

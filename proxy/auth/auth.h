@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Who is it? Mechanisms turn an AUTH exchange into a login and a password; backends, in the order of
- * the configuration, say whether these belong together and what the login may send as. Called on
- * worker threads, blocks; no sessions, no sockets of clients.
+ * Who is it? Mechanisms turn an AUTH exchange into a login and a password; backends, in the
+ * order of the configuration, say whether these belong together and what the login may send as.
+ * Called on worker threads, blocks; no sessions, no sockets of clients.
  */
 #ifndef GATEPOST_PROXY_AUTH_AUTH_H
 #define GATEPOST_PROXY_AUTH_AUTH_H
@@ -11,8 +11,9 @@
 #include "proxy/config.h"
 
 enum auth_verdict {
-	AUTH_REFUSED,	  /* the default: 535 5.7.8, the same for unknown login and wrong password */
-	AUTH_ACCEPTED,	  /* *identity is filled, its texts in the arena */
+	AUTH_REFUSED,  /* the default: 535 5.7.8, the same for unknown login and wrong password
+			*/
+	AUTH_ACCEPTED, /* *identity is filled, its texts in the arena */
 	AUTH_UNAVAILABLE, /* no backend accepted, and one could not answer: 454 4.7.0 */
 };
 
@@ -22,17 +23,24 @@ struct authenticator;
  * auth_create - opens the backends of a configuration. Credentials proven before are remembered
  * process-wide for cache_ms under a keyed hash; auth_create empties that cache.
  */
-MUST_CHECK struct authenticator *auth_create(const struct config_auth *config, const char *hostname,
-    struct conf_errors *errors);
+MUST_CHECK struct authenticator *auth_create(
+    const struct config_auth *config, const char *hostname, struct conf_errors *errors);
 void auth_destroy(struct authenticator **a);
 
+/* What is asked. */
+struct auth_question {
+	struct view login;
+	const struct secret *password;
+	int64_t deadline_ms;
+	struct arena *arena; /* for the identity's texts */
+};
+
 /*
- * auth_check - unknown login and wrong password take the same time (a dummy hash is computed). At
- * most one password hash per core is computed at a time; others wait, within deadline_ms.
+ * auth_check - unknown login and wrong password take the same time (a dummy hash is computed).
+ * At most one password hash per core is computed at a time; others wait, within the deadline.
  * why is filled for AUTH_REFUSED and AUTH_UNAVAILABLE (for the log, never for the peer).
  */
-MUST_CHECK enum auth_verdict auth_check(struct authenticator *a, struct view login,
-    const struct secret *password, int64_t deadline_ms, struct arena *arena,
+MUST_CHECK enum auth_verdict auth_check(struct authenticator *a, const struct auth_question *q,
     struct identity *identity, struct err *why);
 
 /* An exchange: one AUTH command until its verdict. */
@@ -62,8 +70,9 @@ extern const char mech_names[]; /* "PLAIN LOGIN": for EHLO */
 
 void mech_run_init(struct mech_run *run, const struct mech *mech);
 void mech_run_finish(struct mech_run *run);
-/* mech_run_step - "=" is the empty initial response (RFC 4954 4); cancel ("*") is the caller's. */
-MUST_CHECK enum mech_status mech_run_step(struct mech_run *run, bool has_response,
-    struct view response, const char **challenge_out);
+/* mech_run_step - "=" is the empty initial response (RFC 4954 4); cancel ("*") is the caller's.
+ */
+MUST_CHECK enum mech_status mech_run_step(
+    struct mech_run *run, bool has_response, struct view response, const char **challenge_out);
 
 #endif

@@ -11,14 +11,6 @@
 
 struct backend;
 
-/* What is asked. */
-struct backend_question {
-	struct view login;
-	const struct secret *password;
-	int64_t deadline_ms;
-	struct arena *arena; /* for the identity's texts */
-};
-
 struct backend_ops {
 	const char *name; /* static: the identity's backend */
 
@@ -29,7 +21,7 @@ struct backend_ops {
 	 * check - AUTH_ACCEPTED: login and patterns of *identity are filled. Otherwise *why
 	 * says why, without password and without what a peer has echoed.
 	 */
-	enum auth_verdict (*check)(struct backend *b, const struct backend_question *q,
+	enum auth_verdict (*check)(struct backend *b, const struct auth_question *q,
 	    struct identity *identity, struct err *why);
 
 	/* identify - the identity of a login proven a while ago; false: there is none now. */

@@ -31,7 +31,7 @@ refresh(struct backend *b)
 
 /* match - the one hash of a check, behind the gate. */
 static enum auth_verdict
-match(const struct backend_question *q, const char *hash, struct err *why)
+match(const struct auth_question *q, const char *hash, struct err *why)
 {
 	enum passwd_match result;
 
@@ -50,7 +50,7 @@ match(const struct backend_question *q, const char *hash, struct err *why)
 }
 
 static enum auth_verdict
-check_in(const struct users_table *table, const struct backend_question *q,
+check_in(const struct users_table *table, const struct auth_question *q,
     struct identity *identity, struct err *why)
 {
 	const struct user *u = users_table_find(table, q->login);
@@ -69,7 +69,7 @@ check_in(const struct users_table *table, const struct backend_question *q,
 }
 
 static enum auth_verdict
-check(struct backend *b, const struct backend_question *q, struct identity *identity,
+check(struct backend *b, const struct auth_question *q, struct identity *identity,
     struct err *why)
 {
 	struct users_table *table = users_file_take(users_of(b));

@@ -100,7 +100,7 @@ say_text(struct proof *p, struct response *r, struct view text)
 }
 
 static bool
-prove_plain(struct proof *p, const struct backend_question *q, struct response *r)
+prove_plain(struct proof *p, const struct auth_question *q, struct response *r)
 {
 	r->plain[0] = '\0';
 	memcpy(r->plain + 1, q->login.p, q->login.len);
@@ -119,7 +119,7 @@ prove_plain(struct proof *p, const struct backend_question *q, struct response *
 }
 
 static bool
-prove_login(struct proof *p, const struct backend_question *q, struct response *r)
+prove_login(struct proof *p, const struct auth_question *q, struct response *r)
 {
 	if (!say(p, VIEW("AUTH LOGIN")))
 		return false;
@@ -145,7 +145,7 @@ verdict_of(const struct smtp_reply *reply, struct err *why)
 
 /* prove - AUTH on an open connection. */
 static enum auth_verdict
-prove(struct proof *p, const struct backend_question *q)
+prove(struct proof *p, const struct auth_question *q)
 {
 	const struct smtp_ehlo *ehlo = conn_ehlo(p->conn);
 	struct response r;
@@ -204,7 +204,7 @@ identify(struct backend *b, struct view login, struct arena *arena, struct ident
 }
 
 static enum auth_verdict
-check(struct backend *b, const struct backend_question *q, struct identity *identity,
+check(struct backend *b, const struct auth_question *q, struct identity *identity,
     struct err *why)
 {
 	struct backend_upstream *u = upstream_of(b);

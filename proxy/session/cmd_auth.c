@@ -45,11 +45,16 @@ static void
 check(struct session *s)
 {
 	int64_t now = clock_mono_ms();
-	struct view login = view_make(s->auth->login.p, s->auth->login.len);
+	const struct auth_question question = {
+		.login = view_make(s->auth->login.p, s->auth->login.len),
+		.password = &s->auth->password,
+		.deadline_ms = now + CHECK_MS,
+		.arena = &s->arena,
+	};
 	struct identity identity = { 0 };
 	struct err why = { 0 };
-	enum auth_verdict verdict = auth_check(s->snapshot->authenticator, login,
-	    &s->auth->password, now + CHECK_MS, &s->arena, &identity, &why);
+	enum auth_verdict verdict =
+	    auth_check(s->snapshot->authenticator, &question, &identity, &why);
 
 	if (verdict == AUTH_ACCEPTED) {
 		identity.mechanism = s->auth->mech->name;

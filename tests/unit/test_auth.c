@@ -129,8 +129,10 @@ check(struct rig *r, struct authenticator *a, const char *login, const char *pas
 
 	r->why = (struct err){ .kind = ERR_NONE };
 	assert_true(secret_set(&s, view_of(password)));
-	verdict = auth_check(
-	    a, view_of(login), &s, clock_mono_ms() + 5000, &r->arena, &r->identity, &r->why);
+	verdict = auth_check(a,
+	    &(const struct auth_question){
+		view_of(login), &s, clock_mono_ms() + 5000, &r->arena },
+	    &r->identity, &r->why);
 	if (verdict != AUTH_ACCEPTED) {
 		assert_null(r->identity.login);
 		assert_true(r->why.kind != ERR_NONE);
@@ -194,11 +196,10 @@ test_an_empty_password_is_refused(void **state)
 	struct rig *r = *state;
 	struct authenticator *a = create(r);
 	const struct secret none = { 0 };
+	const struct auth_question q = { VIEW("bob@x.example"), &none, CLOCK_NEVER, &r->arena };
 
 	assert_int_equal(check(r, a, "bob@x.example", ""), AUTH_REFUSED);
-	assert_int_equal(auth_check(a, VIEW("bob@x.example"), &none, CLOCK_NEVER, &r->arena,
-			     &r->identity, &r->why),
-	    AUTH_REFUSED);
+	assert_int_equal(auth_check(a, &q, &r->identity, &r->why), AUTH_REFUSED);
 	auth_destroy(&a);
 }
 

@@ -77,7 +77,7 @@ ask(struct config_backend *config, const char *login, const char *word, struct a
 	assert_non_null(b);
 	assert_true(secret_set(&password, view_of(word)));
 	{
-		const struct backend_question q = { .login = view_of(login),
+		const struct auth_question q = { .login = view_of(login),
 			.password = &password,
 			.deadline_ms = clock_mono_ms() + config->timeout_ms,
 			.arena = arena };
