@@ -16,10 +16,12 @@
 #include "proxy/session/workers.h"
 
 #include <event2/thread.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <unistd.h>
 
+#define LINGER_MS     10   /* that long a worker stays with a client that is as quick as that */
 #define TEND_S	      5	   /* between visits to the upstream pools */
 #define DRAIN_TICK_MS 100  /* between looks at what is left while draining */
 #define STOP_MS	      3000 /* for last replies and busy workers, after the drain's deadline */
@@ -49,15 +51,40 @@ on_ready(void *context, struct session *s)
 	workers_submit(e->workers, s);
 }
 
+/*
+ * The way through the park costs more than most commands do. So a worker that has nothing else
+ * to do waits itself, for a moment, for a client that answered within a moment the last time.
+ * True: it answered.
+ */
+static bool
+linger(struct engine *e, struct session *s, bool is_quick)
+{
+	struct session_slot *slot = session_slot(s);
+	struct pollfd client = { .fd = session_fd(s), .events = POLLIN };
+	int left_ms = clock_left_ms(slot->deadline_ms);
+
+	if (!is_quick || slot->wait != WAIT_READ || session_is_draining() ||
+	    !workers_linger(e->workers))
+		return false;
+	bool is_ready = poll(&client, 1, left_ms < LINGER_MS ? left_ms : LINGER_MS) > 0;
+	workers_end_linger(e->workers);
+	return is_ready;
+}
+
 static void
 run_session(void *context, struct session *s)
 {
 	struct engine *e = context;
 	struct session_slot *slot = session_slot(s);
-	enum session_wake why = slot->wake;
+	bool is_quick;
 
-	slot->wake = WAKE_READY;
-	slot->wait = session_run(s, why, &slot->deadline_ms);
+	do {
+		enum session_wake why = slot->wake;
+		is_quick = clock_mono_ms() - slot->waits_since_ms <= LINGER_MS;
+		slot->wake = WAKE_READY;
+		slot->wait = session_run(s, why, &slot->deadline_ms);
+		slot->waits_since_ms = clock_mono_ms();
+	} while (linger(e, s, is_quick));
 	switch (slot->wait) {
 	case WAIT_READ:
 	case WAIT_WRITE:

@@ -35,7 +35,8 @@ struct session_slot {
 	enum session_wait wait;
 	enum session_wake wake;
 	int64_t deadline_ms;
-	struct park *park; /* while parked */
+	int64_t waits_since_ms; /* when the last run ended */
+	struct park *park;	/* while parked */
 };
 
 struct session_slot *session_slot(struct session *s);

@@ -12,6 +12,7 @@
 
 #define IDLE_MS	     30000 /* a thread that found nothing to do for so long leaves */
 #define STACK_OCTETS (1024UL * 1024)
+#define LINGER_SHARE 4 /* one thread of so many may linger */
 #define QUEUE_FACTOR 8 /* sessions in the queue for each thread before it counts as full */
 
 struct workers {
@@ -20,7 +21,7 @@ struct workers {
 	pthread_mutex_t lock;
 	pthread_cond_t work, gone;    /* "something queued", "a thread left" */
 	struct session *first, *last; /* the queue, by slot.next */
-	size_t queued, threads, idle, limit;
+	size_t queued, threads, idle, lingering, limit;
 	bool stopping, has_left;
 	pthread_t left; /* with has_left: the thread that left last, not joined yet */
 };
@@ -62,8 +63,8 @@ wait_for_work(struct workers *w)
 }
 
 /*
- * Each thread that leaves joins the one that left before it, and workers_stop joins the last: so
- * none is still giving back what it held of OpenSSL's when the process tidies up.
+ * Each thread that leaves joins the one that left before it, and workers_stop joins the last:
+ * so none is still giving back what it held of OpenSSL's when the process tidies up.
  */
 static void *
 worker_main(void *arg)
@@ -138,8 +139,8 @@ workers_submit(struct workers *w, struct session *s)
 	w->queued++;
 	if (w->queued > w->idle && w->threads < w->limit)
 		add_thread(w);
-	pthread_cond_signal(&w->work);
 	pthread_mutex_unlock(&w->lock);
+	pthread_cond_signal(&w->work); /* behind the lock: who wakes up needs it at once */
 }
 
 bool
@@ -149,6 +150,24 @@ workers_is_full(struct workers *w)
 	bool full = w->threads >= w->limit && w->queued >= QUEUE_FACTOR * w->limit;
 	pthread_mutex_unlock(&w->lock);
 	return full;
+}
+
+bool
+workers_linger(struct workers *w)
+{
+	pthread_mutex_lock(&w->lock);
+	bool may = w->queued == 0 && !w->stopping && w->lingering < w->limit / LINGER_SHARE;
+	w->lingering += may ? 1 : 0;
+	pthread_mutex_unlock(&w->lock);
+	return may;
+}
+
+void
+workers_end_linger(struct workers *w)
+{
+	pthread_mutex_lock(&w->lock);
+	w->lingering--;
+	pthread_mutex_unlock(&w->lock);
 }
 
 void

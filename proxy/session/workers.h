@@ -22,6 +22,13 @@ void workers_submit(struct workers *w, struct session *s);
 /* workers_is_full - all threads are busy and the queue is long: no new connections, please. */
 bool workers_is_full(struct workers *w);
 
+/*
+ * workers_linger - may the calling worker wait a moment for its session's client? Not while
+ * others are queued, nor when a quarter of all threads does so already. After true:
+ * workers_end_linger.
+ */
+MUST_CHECK bool workers_linger(struct workers *w);
+void workers_end_linger(struct workers *w);
 void workers_set_limit(struct workers *w, size_t limit);
 
 /*
