@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Socket addresses and networks: parse, print, match. IPv4-mapped IPv6 is always folded to IPv4. */
+/* Socket addresses and networks: parse, print, match. IPv4-mapped IPv6 is always folded to
+ * IPv4. */
 #ifndef GATEPOST_NET_ADDRESS_H
 #define GATEPOST_NET_ADDRESS_H
 
@@ -15,14 +16,15 @@
 MUST_CHECK bool address_parse(const char *text, struct sockaddr_storage *out, struct err *err);
 
 /*
- * address_split - "host:port", "[v6]:port", "host" into host (room octets, no brackets) and port.
- * default_port 0: the port must be written. IPv6 needs its brackets.
+ * address_split - "host:port", "[v6]:port", "host" into host (room octets, no brackets) and
+ * port. default_port 0: the port must be written. IPv6 needs its brackets.
  */
 MUST_CHECK bool address_split(const char *text, uint16_t default_port, char *host, size_t room,
     uint16_t *port_out, struct err *err);
 
 /* address_from_host - a numeric host without brackets and a port; false: it is not numeric. */
-MUST_CHECK bool address_from_host(const char *host, uint16_t port, struct sockaddr_storage *out);
+MUST_CHECK bool address_from_host(
+    const char *host, uint16_t port, struct sockaddr_storage *out);
 
 void address_fold(struct sockaddr_storage *addr); /* ::ffff:a.b.c.d becomes a.b.c.d */
 void address_host_text(const struct sockaddr_storage *addr, char out[INET6_ADDRSTRLEN]);
@@ -30,7 +32,8 @@ void address_text(const struct sockaddr_storage *addr, char out[ADDRESS_TEXT_MAX
 uint16_t address_port(const struct sockaddr_storage *addr);
 void address_set_port(struct sockaddr_storage *addr, uint16_t port);
 bool address_is_loopback(const struct sockaddr_storage *addr);
-bool address_eq(const struct sockaddr_storage *a, const struct sockaddr_storage *b); /* with port */
+bool address_eq(
+    const struct sockaddr_storage *a, const struct sockaddr_storage *b); /* with port */
 
 struct network {
 	int family;
@@ -38,7 +41,8 @@ struct network {
 	unsigned prefix; /* bits */
 };
 
-/* network_parse - "192.0.2.0/24", "2001:db8::/32", or a single address. Host bits must be zero. */
+/* network_parse - "192.0.2.0/24", "2001:db8::/32", or a single address. Host bits must be zero.
+ */
 MUST_CHECK bool network_parse(const char *text, struct network *out, struct err *err);
 bool network_has(const struct network *network, const struct sockaddr_storage *addr);
 

@@ -13,37 +13,43 @@
 struct stream;
 
 /*
- * stream_connect - to host (name or numeric) and port; all its addresses are tried in order within
- * the deadline. Names are looked up by getaddrinfo in a thread of its own, so that a hanging
- * resolver costs no more than the deadline (lib/net/lookup.h).
- * Errors: ERR_IO, ERR_TIMEOUT, ERR_TEMP (name has no address now).
+ * stream_connect - to host (name or numeric) and port; all its addresses are tried in order
+ * within the deadline. Names are looked up by getaddrinfo in a thread of its own, so that a
+ * hanging resolver costs no more than the deadline (lib/net/lookup.h). Errors: ERR_IO,
+ * ERR_TIMEOUT, ERR_TEMP (name has no address now).
  */
-MUST_CHECK struct stream *stream_connect(const char *host, uint16_t port, int64_t deadline_ms,
-    struct err *err);
+MUST_CHECK struct stream *stream_connect(
+    const char *host, uint16_t port, int64_t deadline_ms, struct err *err);
 
-/* stream_from_fd - over a connected socket, which becomes the stream's; peer is a name for it. */
+/* stream_from_fd - over a connected socket, which becomes the stream's; peer is a name for it.
+ */
 MUST_CHECK struct stream *stream_from_fd(int fd, const char *peer);
 
 void stream_close(struct stream **s); /* close_notify is sent if TLS is on and it is healthy */
-void stream_abort(struct stream **s); /* at once, without close_notify: a message must not look whole */
+void stream_abort(
+    struct stream **s); /* at once, without close_notify: a message must not look whole */
 
-/* stream_start_tls - handshake; name for SNI and, with a verifying context, for the certificate. */
-MUST_CHECK bool stream_start_tls(struct stream *s, SSL_CTX *ctx, const char *name,
-    int64_t deadline_ms, struct err *err);
+/* stream_start_tls - handshake; name for SNI and, with a verifying context, for the
+ * certificate. */
+MUST_CHECK bool stream_start_tls(
+    struct stream *s, SSL_CTX *ctx, const char *name, int64_t deadline_ms, struct err *err);
 bool stream_is_tls(const struct stream *s);
 
 /*
  * stream_read - at least one octet, at most room; 0 with ERR_CLOSED at a clean end. Octets of
  * plain text never reach a reader after stream_start_tls.
  */
-MUST_CHECK size_t stream_read(struct stream *s, char *out, size_t room, int64_t deadline_ms,
-    struct err *err);
-MUST_CHECK bool stream_write(struct stream *s, struct view data, int64_t deadline_ms, struct err *err);
+MUST_CHECK size_t stream_read(
+    struct stream *s, char *out, size_t room, int64_t deadline_ms, struct err *err);
+MUST_CHECK bool stream_write(
+    struct stream *s, struct view data, int64_t deadline_ms, struct err *err);
 
-/* stream_is_quiet - nothing to read and not closed, without waiting: may a pooled one be used? */
+/* stream_is_quiet - nothing to read and not closed, without waiting: may a pooled one be used?
+ */
 bool stream_is_quiet(struct stream *s);
 
 const char *stream_peer(const struct stream *s); /* "192.0.2.1:25" */
-const char *stream_tls_text(const struct stream *s); /* "TLSv1.3 TLS_AES_256_GCM_SHA384", or "" */
+const char *stream_tls_text(
+    const struct stream *s); /* "TLSv1.3 TLS_AES_256_GCM_SHA384", or "" */
 
 #endif

@@ -15,22 +15,24 @@ struct tls_server_config {
 	const char *certificate; /* PEM file: chain, leaf first */
 	const char *key;	 /* PEM file */
 	int min_version;	 /* TLS1_2_VERSION or TLS1_3_VERSION */
-	const char *listener;	 /* session id context: tickets of one listener fail at another */
+	const char *listener; /* session id context: tickets of one listener fail at another */
 };
 
 /*
  * tls_server_create - reads the files. Errors: ERR_CONFIG with the file's name and the reason
  * (missing, not PEM, key does not fit, expired is only a warning, key readable by others).
- * Ticket keys are derived from one random secret of the process and the listener's name, so that
- * they survive a reload, and change twice a day. ALPN: a client that offers "smtp" (or "esmtp")
- * gets it, one that offers only foreign protocols (ALPACA) is refused, most offer none.
+ * Ticket keys are derived from one random secret of the process and the listener's name, so
+ * that they survive a reload, and change twice a day. ALPN: a client that offers "smtp" (or
+ * "esmtp") gets it, one that offers only foreign protocols (ALPACA) is refused, most offer
+ * none.
  */
 MUST_CHECK SSL_CTX *tls_server_create(const struct tls_server_config *config, struct err *err);
 
 enum tls_verify { TLS_VERIFY_NONE, TLS_VERIFY_PEER };
 
 /* tls_client_create - ca_file NULL: the system's store. */
-MUST_CHECK SSL_CTX *tls_client_create(enum tls_verify verify, const char *ca_file, struct err *err);
+MUST_CHECK SSL_CTX *tls_client_create(
+    enum tls_verify verify, const char *ca_file, struct err *err);
 
 /* tls_error_text - drain this thread's OpenSSL error queue into one line. */
 void tls_error_text(char *out, size_t room);

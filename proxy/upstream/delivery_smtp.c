@@ -102,9 +102,10 @@ say(struct smtp_delivery *d, const char *line, bool not_3xx, struct smtp_reply *
 		drop_conn(d, &err);
 		return false;
 	}
-	d->is_warm = false;
-	if (reply_out->code != 421 && !(not_3xx && reply_out->code / 100 == 3))
+	if (reply_out->code != 421 && !(not_3xx && reply_out->code / 100 == 3)) {
+		d->is_warm = false;
 		return true;
+	}
 	smtp_reply_log_text(reply_out, text, sizeof(text));
 	err_set(&err, reply_out->code == 421 ? ERR_TEMP : ERR_PROTOCOL, "%.4s: %s", line, text);
 	if (reply_out->code == 421)

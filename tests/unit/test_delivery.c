@@ -15,6 +15,7 @@
 #include <signal.h>
 
 #include "tests/unit/upstream_rig.h"
+#include "tests/unit/upstream_rig_delivery.h"
 
 struct row {
 	const char *sentence;
@@ -383,6 +384,26 @@ test_replay(void **state)
 		    .connects = 2,
 		    .replays = 1,
 		    .is_large = true },
+		{ .sentence = "a replay that dies itself: the server after that",
+		    .scripts = { STEPS(UP_TO_DATA, "!close"),
+			STEPS(RIG_HELLO, RIG_MAIL, "<RCPT", "!close"), WHOLE },
+		    .servers = 2,
+		    .mail = 250,
+		    .rcpt = 250,
+		    .final = 250,
+		    .dots = 1,
+		    .connects = 3,
+		    .replays = 2 },
+	};
+
+	(void)state;
+	check_rows(rows, ARRAY_LEN(rows));
+}
+
+static void
+test_refused_in_the_replay(void **state)
+{
+	const struct row rows[] = {
 		{ .sentence = "an accepted recipient refused in the replay: 451, no dot",
 		    .scripts = { STEPS(UP_TO_DATA, "!close"),
 			STEPS(RIG_HELLO, RIG_MAIL, "<RCPT", ">550 5.1.1 unknown", "<RSET",
@@ -402,16 +423,6 @@ test_replay(void **state)
 		    .enhanced = "4.3.0",
 		    .connects = 2,
 		    .replays = 1 },
-		{ .sentence = "a replay that dies itself: the server after that",
-		    .scripts = { STEPS(UP_TO_DATA, "!close"),
-			STEPS(RIG_HELLO, RIG_MAIL, "<RCPT", "!close"), WHOLE },
-		    .servers = 2,
-		    .mail = 250,
-		    .rcpt = 250,
-		    .final = 250,
-		    .dots = 1,
-		    .connects = 3,
-		    .replays = 2 },
 	};
 
 	(void)state;
@@ -492,6 +503,7 @@ main(void)
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_dead_alone),
 		cmocka_unit_test(test_replay),
+		cmocka_unit_test(test_refused_in_the_replay),
 		cmocka_unit_test(test_after_the_dot),
 	};
 

@@ -14,6 +14,7 @@
 #include <signal.h>
 
 #include "tests/unit/upstream_rig.h"
+#include "tests/unit/upstream_rig_delivery.h"
 
 /* deliver_twice - two deliveries over one upstream, one after the other. */
 static void
@@ -372,7 +373,7 @@ test_one_warm_one_is_tried(void **state)
 {
 	const char *const *scripts[] = {
 		STEPS(RIG_HELLO, RIG_MAIL, "<RSET", ">250 ok", "<QUIT"),
-		STEPS(RIG_HELLO, RIG_MAIL, "<RSET", ">250 ok", "<MAIL", "!close"),
+		STEPS(RIG_HELLO, RIG_MAIL, "<RSET", ">250 ok", "<MAIL", ">421 enough", "!hang"),
 		WHOLE,
 	};
 	struct rig rig;

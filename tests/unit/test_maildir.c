@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "tests/unit/upstream_rig.h"
+#include "tests/unit/upstream_rig_delivery.h"
 
 static char parent[64], folder[128];
 

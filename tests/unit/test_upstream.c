@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 
 #include "tests/unit/upstream_rig.h"
+#include "tests/unit/upstream_rig_delivery.h"
 
 static const char *const three[] = { "192.0.2.1:25", "192.0.2.2:25", "mx.example.com" };
 
