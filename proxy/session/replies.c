@@ -71,7 +71,6 @@ static const struct {
 	[REPLY_TIMEOUT] = { 421, "4.4.2", "{} timeout exceeded, closing" },
 	[REPLY_SHUTDOWN] = { 421, "4.3.2", "{} is shutting down, try again in a moment" },
 	[REPLY_BUSY] = { 421, "4.3.2", "{} has too many connections, try again later" },
-	[REPLY_INTERNAL] = { 421, "4.3.0", "Internal error, try again later" },
 };
 
 void

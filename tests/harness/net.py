@@ -1,20 +1,36 @@
 # SPDX-License-Identifier: MPL-2.0
 """Ports for tests. Everything is on loopback."""
 
+import random
 import socket
 
 
+# Below the range that the kernel takes for outgoing connections (ip_local_port_range), and for
+# sockets bound to port 0: nobody else's test can be given one of these in the meantime.
+FIRST, LAST = 10000, 29999
+
+
+def _is_free(port):
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
+
+
 def free_ports(count):
-    """Ports that were free a moment ago, none twice."""
-    held = []
-    for _ in range(count):
-        sock = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-        sock.bind(("127.0.0.1", 0))
-        held.append(sock)
-    ports = [sock.getsockname()[1] for sock in held]
-    for sock in held:
-        sock.close()
-    return ports
+    """Ports that were free a moment ago, none twice; drawn by chance, so that tests that run at
+    the same time hardly ever meet."""
+    ports = []
+    for _ in range(1000):
+        port = random.SystemRandom().randint(FIRST, LAST)
+        if port not in ports and _is_free(port):
+            ports.append(port)
+        if len(ports) == count:
+            return ports
+    raise RuntimeError(f"no {count} free ports between {FIRST} and {LAST}")
 
 
 class DeadPort:
