@@ -243,6 +243,23 @@ test_mail_values(void **state)
 	assert_int_equal(mail.body, SMTP_BODY_7BIT);
 }
 
+/* The octets behind the line are somebody else's, even when they would complete an escape. */
+static void
+test_nothing_behind_the_line_counts(void **state)
+{
+	struct view args = VIEW("FROM:<> AUTH=a+3D");
+	struct smtp_mail mail;
+
+	(void)state;
+	assert_int_equal(smtp_mail_parse(args, &mail), OK);
+	args.len--;
+	assert_int_equal(smtp_mail_parse(args, &mail), PARAM);
+	args.len--;
+	assert_int_equal(smtp_mail_parse(args, &mail), PARAM);
+	args.len--;
+	assert_int_equal(smtp_mail_parse(args, &mail), OK);
+}
+
 static const struct {
 	const char *name;
 	struct view args;
@@ -297,6 +314,7 @@ main(void)
 		cmocka_unit_test(test_foreign),
 		cmocka_unit_test(test_mail),
 		cmocka_unit_test(test_mail_values),
+		cmocka_unit_test(test_nothing_behind_the_line_counts),
 		cmocka_unit_test(test_rcpt),
 	};
 

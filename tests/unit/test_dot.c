@@ -306,6 +306,22 @@ test_encoder_at_the_cap(void **state)
 	buf_finish(&out);
 }
 
+static void
+test_encoder_begins_anew(void **state)
+{
+	struct dot_encoder e = { 0 };
+	struct buf out;
+
+	(void)state;
+	buf_init(&out, 100);
+	assert_true(dot_encode(&e, VIEW("a"), &out));
+	assert_true(dot_encode_end(&e, &out));
+	assert_true(dot_encode(&e, VIEW(".b\r\n"), &out));
+	assert_true(dot_encode_end(&e, &out));
+	assert_true(view_eq(buf_view(&out), VIEW("a\r\n.\r\n..b\r\n.\r\n")));
+	buf_finish(&out);
+}
+
 /* All texts of five out of five octets: what was encoded decodes to itself, in any pieces. */
 static void
 test_round_trip(void **state)
@@ -344,6 +360,7 @@ main(void)
 		cmocka_unit_test(test_decoder_reads_the_next_message),
 		cmocka_unit_test(test_encoder),
 		cmocka_unit_test(test_encoder_at_the_cap),
+		cmocka_unit_test(test_encoder_begins_anew),
 		cmocka_unit_test(test_round_trip),
 	};
 

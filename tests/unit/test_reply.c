@@ -245,6 +245,20 @@ test_line_count(void **state)
 	}
 }
 
+/* The last line that there may be says that more follow: they need not be waited for. */
+static void
+test_a_line_too_many_is_promised(void **state)
+{
+	static struct smtp_reply_reader r;
+	size_t used;
+
+	(void)state;
+	smtp_reply_reader_init(&r);
+	for (int i = 1; i < SMTP_REPLY_LINES_MAX; i++)
+		assert_int_equal(smtp_reply_read(&r, VIEW("250-a\r\n"), &used), MORE);
+	assert_int_equal(smtp_reply_read(&r, VIEW("250-a\r\n"), &used), MALFORMED);
+}
+
 /* Without end: lines that go on for ever end in "malformed", whatever they hold. */
 static void
 test_endless(void **state)
@@ -316,6 +330,8 @@ static const struct {
 	{ "an enhanced code that is too long is left out", 550, "5.1111.1111", "a", "550 a\r\n",
 	    "550 5.1111.1111 a" },
 	{ "no code", 0, "2.0.0", "a", "451 a\r\n", "0 2.0.0 a" },
+	{ "no code, with an enhanced code of its class", 0, "0.1.1", "a", "451 a\r\n",
+	    "0 0.1.1 a" },
 	{ "a code under 200", 199, "", "a", "451 a\r\n", "199 a" },
 	{ "a code over 599", 600, "", "a", "451 a\r\n", "600 a" },
 };
@@ -475,6 +491,7 @@ main(void)
 		cmocka_unit_test(test_malformed_stays_malformed),
 		cmocka_unit_test(test_line_length),
 		cmocka_unit_test(test_line_count),
+		cmocka_unit_test(test_a_line_too_many_is_promised),
 		cmocka_unit_test(test_endless),
 		cmocka_unit_test(test_text_limit),
 		cmocka_unit_test(test_writing),
