@@ -17,21 +17,30 @@
 #include <unistd.h>
 
 struct stream {
-	int fd;		/* owned, non-blocking */
-	SSL *ssl;	/* owned; NULL: plain text */
-	bool is_broken; /* an error was seen: no close_notify, nothing to reuse */
+	int fd;		   /* owned; non-blocking under TLS */
+	int read_limit_ms; /* what SO_RCVTIMEO is; 0: not set yet */
+	SSL *ssl;	   /* owned; NULL: plain text */
+	bool is_broken;	   /* an error was seen: no close_notify, nothing to reuse */
 	char peer[ADDRESS_TEXT_MAX];
 	char tls_text[64];
 };
+
+static bool
+set_non_blocking(int fd, bool on)
+{
+	int flags = fcntl(fd, F_GETFL);
+	int wanted = on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
+
+	return flags >= 0 && (flags == wanted || fcntl(fd, F_SETFL, wanted) == 0);
+}
 
 struct stream *
 stream_from_fd(int fd, const char *peer)
 {
 	struct stream *s = mem_calloc(1, sizeof(*s));
-	int flags = fcntl(fd, F_GETFL);
 
-	if (flags >= 0 && (flags & O_NONBLOCK) == 0)
-		(void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+	if (!set_non_blocking(fd, false))
+		BUG("a stream over what is no socket");
 	s->fd = fd;
 	snprintf(s->peer, sizeof(s->peer), "%s", peer);
 	return s;
@@ -253,7 +262,8 @@ stream_start_tls(
 		BUG("TLS is on already");
 	ERR_clear_error();
 	s->ssl = SSL_new(ctx);
-	if (s->ssl == NULL || SSL_set_fd(s->ssl, s->fd) != 1 || !set_name(s->ssl, name)) {
+	if (s->ssl == NULL || SSL_set_fd(s->ssl, s->fd) != 1 || !set_name(s->ssl, name) ||
+	    !set_non_blocking(s->fd, true)) {
 		s->is_broken = true;
 		return err_set(
 		    err, ERR_TLS, "TLS: no session for the name \"%s\" can be made", name);
@@ -272,24 +282,47 @@ stream_start_tls(
 	return true;
 }
 
-/* read_plain - waits first: the answer to what was just sent is hardly ever there yet. */
+/*
+ * limit_read - let a read wait for about left_ms. The kernel is told only when what it knows is
+ * a sixteenth too long, or so short that waking up early to wait again would cost more.
+ */
+static bool
+limit_read(struct stream *s, int left_ms, struct err *err)
+{
+	struct timeval limit = { .tv_sec = left_ms / 1000,
+		.tv_usec = (suseconds_t)(left_ms % 1000) * 1000 };
+
+	if (s->read_limit_ms > left_ms / 8 && s->read_limit_ms - left_ms <= left_ms / 16)
+		return true;
+	if (setsockopt(s->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) != 0)
+		return err_set_errno(err, errno, "SO_RCVTIMEO");
+	s->read_limit_ms = left_ms;
+	return true;
+}
+
+/* read_plain - a read that waits itself, without a poll(2) before it. */
 static size_t
 read_plain(struct stream *s, char *out, size_t room, int64_t deadline_ms, struct err *err)
 {
-	while (wait_for(s->fd, POLLIN, deadline_ms, err)) {
-		ssize_t n = recv(s->fd, out, room, 0);
+	int left_ms;
 
+	do {
+		left_ms = clock_left_ms(deadline_ms);
+		if (left_ms > 0 && !limit_read(s, left_ms, err))
+			break;
+		ssize_t n = recv(s->fd, out, room, left_ms > 0 ? 0 : MSG_DONTWAIT);
 		if (n > 0)
 			return (size_t)n;
-		if (n == 0) {
+		if (n == 0)
 			err_set(err, ERR_CLOSED, "the connection was closed");
-			break;
-		}
-		if (errno != EINTR && errno != EAGAIN) {
+		else if (errno == EINTR || (errno == EAGAIN && left_ms > 0))
+			continue;
+		else if (errno == EAGAIN)
+			err_set(err, ERR_TIMEOUT, "no answer in time");
+		else
 			err_set_errno(err, errno, "read");
-			break;
-		}
-	}
+		break;
+	} while (true);
 	s->is_broken = true;
 	return 0;
 }
@@ -335,7 +368,7 @@ write_some(struct stream *s, struct view data, int64_t deadline_ms, struct err *
 				return 0;
 			continue;
 		}
-		n = send(s->fd, data.p, data.len, MSG_NOSIGNAL);
+		n = send(s->fd, data.p, data.len, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n > 0)
 			return (size_t)n;
 		if (n < 0 && errno == EINTR)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * A blocking stream with deadlines over a non-blocking socket, plain or TLS: the *back* side's
+ * A blocking stream with deadlines over a socket, plain or TLS: the *back* side's
  * I/O (upstream servers, authentication servers). The client side never uses it: it is parked.
  * One thread at a time. SIGPIPE must be ignored by the process.
  */
