@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #define IN_MAX	     8192
+#define IDLE_THREADS 8	   /* that open idle sessions */
 #define A_SOURCE_MAX 20000 /* connections from one loopback address */
 
 static struct {
@@ -266,22 +267,44 @@ run_load(long connections)
 	return EXIT_SUCCESS;
 }
 
+static void *
+open_thread(void *arg)
+{
+	struct client **clients = arg;
+	long number;
+
+	while ((number = atomic_fetch_add(&next_message, 1)) < plan.messages) {
+		clients[number] = open_client(number);
+		if (clients[number] == NULL)
+			atomic_fetch_add(&errors, 1);
+	}
+	return NULL;
+}
+
 static int
 run_idle(long sessions)
 {
 	struct client **clients = calloc((size_t)sessions, sizeof(struct client *));
-	long open = 0;
+	pthread_t threads[IDLE_THREADS];
 
-	while (
-	    clients != NULL && open < sessions && (clients[open] = open_client(open)) != NULL)
-		open++;
-	(void)printf("idle %ld\n", open);
+	if (clients == NULL)
+		return EXIT_FAILURE;
+	plan.messages = sessions;
+	for (int i = 0; i < IDLE_THREADS; i++) {
+		if (pthread_create(&threads[i], NULL, open_thread, clients) != 0)
+			return EXIT_FAILURE;
+	}
+	for (int i = 0; i < IDLE_THREADS; i++)
+		(void)pthread_join(threads[i], NULL);
+	(void)printf("idle %ld\n", sessions - atomic_load(&errors));
 	(void)fflush(stdout);
 	(void)getchar();
-	for (long i = 0; i < open; i++)
-		close_client(clients[i]);
+	for (long i = 0; i < sessions; i++) {
+		if (clients[i] != NULL)
+			close_client(clients[i]);
+	}
 	free(clients);
-	return open == sessions ? EXIT_SUCCESS : EXIT_FAILURE;
+	return atomic_load(&errors) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 static void
