@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include <cmocka.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -45,12 +46,16 @@ observe(const char *setting)
 static void
 write_users(const struct rig *r, size_t i, const char *text)
 {
-	FILE *f = fopen(r->files[i], "w");
+	char temporary[88];
+	FILE *f;
 
+	snprintf(temporary, sizeof(temporary), "%s.new", r->files[i]);
+	f = fopen(temporary, "w");
 	assert_non_null(f);
 	assert_int_equal(fchmod(fileno(f), 0600), 0);
 	assert_true(fputs(text, f) >= 0);
 	assert_int_equal(fclose(f), 0);
+	assert_int_equal(rename(temporary, r->files[i]), 0);
 }
 
 static void
@@ -334,6 +339,76 @@ test_one_down_and_one_that_accepts(void **state)
 	auth_destroy(&a);
 }
 
+/* ---- many at a time
+ * -------------------------------------------------------------------------- */
+
+#define THREADS 4
+#define ROUNDS	15
+
+struct crowd {
+	struct authenticator *authenticator;
+	const char *login;
+	unsigned accepted, refused, unavailable;
+};
+
+static void *
+ask_often(void *context)
+{
+	struct crowd *c = context;
+	struct secret s = { 0 };
+	struct arena arena;
+
+	arena_init(&arena);
+	if (!secret_set(&s, VIEW(PASSWORD)))
+		abort();
+	for (int i = 0; i < ROUNDS; i++) {
+		const struct auth_question q = { view_of(c->login), &s, clock_mono_ms() + 30000,
+			&arena };
+		struct identity identity;
+		struct err why;
+		const enum auth_verdict verdict =
+		    auth_check(c->authenticator, &q, &identity, &why);
+
+		c->accepted += verdict == AUTH_ACCEPTED;
+		c->refused += verdict == AUTH_REFUSED;
+		c->unavailable += verdict == AUTH_UNAVAILABLE;
+		arena_finish(&arena);
+		usleep(100000);
+	}
+	secret_finish(&s);
+	return NULL;
+}
+
+static void
+test_many_threads_and_a_changing_file(void **state)
+{
+	struct rig *r = *state;
+	struct crowd crowd[THREADS];
+	pthread_t threads[THREADS];
+	struct authenticator *a;
+
+	passwd_hash_observe(NULL);
+	clock_fake_set(-1, -1);
+	r->backends[0].timeout_ms = 30000;
+	a = create(r);
+	for (size_t i = 0; i < THREADS; i++) {
+		crowd[i] = (struct crowd){ .authenticator = a,
+			.login = i % 2 == 0 ? "bob@x.example" : "nobody@x.example" };
+		assert_int_equal(pthread_create(&threads[i], NULL, ask_often, &crowd[i]), 0);
+	}
+	for (int i = 0; i < 3; i++) {
+		usleep(400000);
+		write_login(r, 0, i % 2 == 0 ? "long-alice@x.example" : "a@x.example", r->hash);
+	}
+	for (size_t i = 0; i < THREADS; i++) {
+		pthread_join(threads[i], NULL);
+		assert_int_equal(crowd[i].accepted, i % 2 == 0 ? ROUNDS : 0);
+		assert_int_equal(crowd[i].refused, i % 2 == 0 ? 0 : ROUNDS);
+		assert_int_equal(crowd[i].unavailable, 0);
+	}
+	auth_destroy(&a);
+}
+
 static void
 test_no_backend_refuses(void **state)
 {
@@ -389,6 +464,7 @@ main(void)
 		TEST(test_backends_are_asked_in_order),
 		TEST(test_a_full_gate_makes_it_unavailable),
 		TEST(test_one_down_and_one_that_accepts),
+		TEST(test_many_threads_and_a_changing_file),
 		TEST(test_no_backend_refuses),
 		TEST(test_bad_configurations),
 	};

@@ -17,12 +17,12 @@
 #include "tests/unit/upstream_rig.h"
 
 #define STEPS(...) ((const char *const[]){ __VA_ARGS__, NULL })
-#define EHLO	   "<EHLO gate.example.com"
+#define HELLO	   "<EHLO gate.example.com"
 #define STARTTLS_HEAD \
-	">220 hi", EHLO, ">250-mta\r\n250 STARTTLS", "<STARTTLS", ">220 go", "!tls"
+	">220 hi", HELLO, ">250-mta\r\n250 STARTTLS", "<STARTTLS", ">220 go", "!tls"
 /* Up to an EHLO reply under TLS, by both ways. */
-#define STARTTLS   STARTTLS_HEAD, EHLO
-#define IMPLICIT   "!tls", ">220 hi", EHLO
+#define STARTTLS   STARTTLS_HEAD, HELLO
+#define IMPLICIT   "!tls", ">220 hi", HELLO
 #define BOTH	   ">250-mta\r\n250 AUTH LOGIN PLAIN"
 #define ONLY_LOGIN ">250-mta\r\n250 AUTH LOGIN"
 #define PLAIN	   "<AUTH PLAIN AGFsaWNlQHguZXhhbXBsZQBzZXNhbWU=\r\n"
@@ -207,8 +207,8 @@ test_is_down(void **state)
 		    STEPS(IMPLICIT, ">250 mta", "<QUIT"), AUTH_UNAVAILABLE,
 		    "neither AUTH PLAIN", 0 },
 		{ "AUTH offered before TLS only", LISTENER_TLS_STARTTLS, &good,
-		    STEPS(">220 hi", EHLO, ">250-mta\r\n250-AUTH PLAIN\r\n250 STARTTLS",
-			"<STARTTLS", ">220 go", "!tls", EHLO, ">250 mta", "<QUIT"),
+		    STEPS(">220 hi", HELLO, ">250-mta\r\n250-AUTH PLAIN\r\n250 STARTTLS",
+			"<STARTTLS", ">220 go", "!tls", HELLO, ">250 mta", "<QUIT"),
 		    AUTH_UNAVAILABLE, "neither AUTH PLAIN", 0 },
 		{ "a greeting that says no", LISTENER_TLS_STARTTLS, &good, STEPS(">554 no"),
 		    AUTH_UNAVAILABLE, "greeting", 0 },
@@ -249,14 +249,14 @@ test_no_verified_tls_no_password(void **state)
 {
 	const struct row rows[] = {
 		{ "no STARTTLS offered", LISTENER_TLS_STARTTLS, &good,
-		    STEPS(">220 hi", EHLO, ">250-mta\r\n250 AUTH PLAIN", "!hang"),
+		    STEPS(">220 hi", HELLO, ">250-mta\r\n250 AUTH PLAIN", "!hang"),
 		    AUTH_UNAVAILABLE, "does not offer STARTTLS", 0 },
 		{ "STARTTLS refused", LISTENER_TLS_STARTTLS, &good,
-		    STEPS(">220 hi", EHLO, ">250-mta\r\n250-AUTH PLAIN\r\n250 STARTTLS",
+		    STEPS(">220 hi", HELLO, ">250-mta\r\n250-AUTH PLAIN\r\n250 STARTTLS",
 			"<STARTTLS", ">454 no", "!hang"),
 		    AUTH_UNAVAILABLE, "STARTTLS", 0 },
 		{ "clear text behind STARTTLS", LISTENER_TLS_STARTTLS, &good,
-		    STEPS(">220 hi", EHLO, ">250-mta\r\n250 STARTTLS", "<STARTTLS",
+		    STEPS(">220 hi", HELLO, ">250-mta\r\n250 STARTTLS", "<STARTTLS",
 			">220 go\r\n250 AUTH PLAIN", "!hang"),
 		    AUTH_UNAVAILABLE, "clear text", 0 },
 		{ "an expired certificate, STARTTLS", LISTENER_TLS_STARTTLS, &expired,
