@@ -304,10 +304,8 @@ limit_read(struct stream *s, int left_ms, struct err *err)
 static size_t
 read_plain(struct stream *s, char *out, size_t room, int64_t deadline_ms, struct err *err)
 {
-	int left_ms;
-
 	do {
-		left_ms = clock_left_ms(deadline_ms);
+		int left_ms = clock_left_ms(deadline_ms);
 		if (left_ms > 0 && !limit_read(s, left_ms, err))
 			break;
 		ssize_t n = recv(s->fd, out, room, left_ms > 0 ? 0 : MSG_DONTWAIT);

@@ -103,7 +103,7 @@ main(int argc, char **argv)
 			.oversign_count = dkim_fields_oversign_count,
 			.now = (int64_t)time(NULL),
 		};
-		rate = measure(&request, atof(argv[2]), &err);
+		rate = measure(&request, strtod(argv[2], NULL), &err);
 	}
 	dkim_sign_finish();
 	message_destroy(&message);

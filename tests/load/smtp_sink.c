@@ -19,8 +19,7 @@
 #include <unistd.h>
 
 #define IN_MAX 65536
-#define KEPT   15 /* octets of content that stay for the next look: what is sought is no longer \
-		   */
+#define KEPT   15 /* octets of content kept for the next look: nothing sought is longer */
 
 static atomic_ulong messages, signed_ones;
 
