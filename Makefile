@@ -157,7 +157,7 @@ dialog: all
 	$(Q)$(PYTHON) tests/dialog/run.py --build $(BUILD) --jobs $(JOBS) $(DIALOGS)
 
 interop: all $(INTEROP_BIN)
-	$(Q)GATEPOST_BUILD=$(BUILD) $(PYTHON) tools/run_interop.py --build $(BUILD) $(INTEROP)
+	$(Q)$(PYTHON) tools/run_interop.py --build $(BUILD) --jobs $(JOBS) $(INTEROP)
 
 test: ## check, then real mail software as client and upstream; installs what it needs
 	$(Q)tools/deps.sh build test

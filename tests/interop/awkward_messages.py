@@ -85,6 +85,9 @@ MESSAGES = {
     "Latin-1 everywhere": crlf(
         b"From: J\xfcrgen <alice@example.com>\nSubject: Gr\xfc\xdfe \xa0\x85\n\n\xe4\xf6\xfc\xa0\n"
     ),
+    "Latin-1 but in From": crlf(
+        FROM.encode() + b"Subject: Gr\xfc\xdfe \xa0\x85\nX-Name: J\xfcrgen\n\n\xe4\xf6\xfc\xa0\n"
+    ),
     "every octet but NUL, CR and LF": crlf(DATED)
     + b"\r\n"
     + bytes(octet for octet in range(1, 256) if octet not in (10, 13))
