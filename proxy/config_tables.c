@@ -385,7 +385,9 @@ static const struct conf_row limits_rows[] = {
 	    .max = HOUR, .help = "How long a client may pause within a message." },
 	{ NAMED("session", CONF_DURATION, config_limits, session_ms), .fallback = "1h",
 	    .min = 1000, .max = 7 * DAY,
-	    .help = "How long a connection lives; a transaction that runs is finished first." },
+	    .help = "How long a connection lives; a transaction that runs is finished first, "
+		    "but one "
+		    "that takes so long must bring 1000 octets a second in the mean." },
 	{ .key = NULL },
 };
 

@@ -63,7 +63,7 @@ linger(struct engine *e, struct session *s, bool is_quick)
 	struct pollfd client = { .fd = session_fd(s), .events = POLLIN };
 	int left_ms = clock_left_ms(slot->deadline_ms);
 
-	if (!is_quick || slot->wait != WAIT_READ || session_is_draining() ||
+	if (!is_quick || slot->wait != WAIT_READ || left_ms == 0 || session_is_draining() ||
 	    !workers_linger(e->workers))
 		return false;
 	bool is_ready = poll(&client, 1, left_ms < LINGER_MS ? left_ms : LINGER_MS) > 0;

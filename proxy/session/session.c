@@ -17,6 +17,7 @@
 
 #define FILLS_A_TURN  64   /* reads before others get their turn */
 #define CLOSING_MS    2000 /* for the peer to take our last reply */
+#define OCTETS_MS     1	   /* octets of content a millisecond: what is slower has an end */
 #define REPLIES_LARGE 4096 /* octets of replies after which pipelined commands wait */
 
 static atomic_bool draining;
@@ -73,7 +74,7 @@ session_create(int fd, const struct sockaddr_storage *client, struct snapshot *s
 	s->snapshot = snapshot;
 	s->listener = listener;
 	s->service = &snapshot->services[listener->config->role];
-	s->opened_ms = clock_mono_ms();
+	s->opened_ms = s->phase_since_ms = clock_mono_ms();
 	s->end_reason = "quit";
 	arena_init(&s->arena);
 	buf_init(&s->in, SESSION_IN_MAX);
@@ -122,6 +123,12 @@ session_destroy(struct session **sp)
 
 /* ---- what the command files use ---- */
 
+static void
+begin_phase(struct session *s)
+{
+	s->phase_since_ms = clock_mono_ms();
+}
+
 void
 session_enter(struct session *s, enum event_kind event)
 {
@@ -130,6 +137,8 @@ session_enter(struct session *s, enum event_kind event)
 	if (next == STATE_COUNT)
 		BUG("event %s in state %s", rules_event_name(event),
 		    rules_state_name(s->state));
+	if (next != s->state)
+		begin_phase(s);
 	s->state = next;
 }
 
@@ -245,6 +254,20 @@ verdict_reply(enum rule_verdict verdict)
 	return REPLY_SEQUENCE;
 }
 
+/*
+ * When the connection has lived long enough. A transaction that runs is finished first, as long
+ * as its content keeps coming at OCTETS_MS in the mean.
+ */
+static int64_t
+last_deadline(const struct session *s)
+{
+	int64_t session_ms = s->snapshot->config->limits.session_ms;
+
+	if (s->tx == NULL)
+		return s->opened_ms + session_ms;
+	return s->tx->started_ms + session_ms + (int64_t)(s->tx->content_octets / OCTETS_MS);
+}
+
 static void
 handle_command(struct session *s, struct view line)
 {
@@ -255,6 +278,10 @@ handle_command(struct session *s, struct view line)
 
 	if (command.verb == VERB_UNKNOWN && smtp_line_is_foreign(line)) {
 		session_close(s, REPLY_FOREIGN, NULL, "foreign protocol");
+		return;
+	}
+	if (s->tx == NULL && clock_mono_ms() >= last_deadline(s)) {
+		session_close(s, REPLY_TIMEOUT, s->facts.hostname, "timeout");
 		return;
 	}
 	s->commands++;
@@ -325,6 +352,8 @@ consume_line(struct session *s)
 		handle_command(s, line);
 	if (max == SMTP_AUTH_LINE_MAX)
 		secret_wipe(copy, line.len);
+	if (s->state != STATE_START && s->state != STATE_CLOSING)
+		begin_phase(s);
 	return true;
 }
 
@@ -335,12 +364,15 @@ consume(struct session *s)
 		return false;
 	if (s->state != STATE_CONTENT)
 		return consume_line(s);
+	begin_phase(s);
 	cmd_data_content(s);
 	return true;
 }
 
 /* ---- the loop ---- */
 
+/* Counted from where the phase began, not from the last octet: one that sends an octet now and
+ * then has no more time than one that sends none. */
 static int64_t
 wait_deadline(const struct session *s)
 {
@@ -348,14 +380,13 @@ wait_deadline(const struct session *s)
 	int64_t wait = limits->command_ms;
 
 	if (s->state == STATE_CLOSING)
-		return clock_mono_ms() + CLOSING_MS;
+		return s->phase_since_ms + CLOSING_MS;
 	if (s->handshaking || s->state == STATE_START)
 		wait = limits->greeting_ms;
 	else if (s->state == STATE_CONTENT)
 		wait = limits->data_ms;
-	int64_t deadline = clock_mono_ms() + wait;
-	int64_t last = s->opened_ms + limits->session_ms;
-	return deadline < last || s->tx != NULL ? deadline : last;
+	int64_t deadline = s->phase_since_ms + wait, last = last_deadline(s);
+	return deadline < last ? deadline : last;
 }
 
 static void
@@ -403,9 +434,12 @@ run_round(struct session *s)
 		enum input_status status = input_handshake(s);
 		if (status != INPUT_OK)
 			return wait_for(s, status);
+		begin_phase(s);
 	}
-	if (!s->greeted && s->state != STATE_CLOSING)
+	if (!s->greeted && s->state != STATE_CLOSING) {
 		greet(s);
+		begin_phase(s);
+	}
 	while (s->out.len < REPLIES_LARGE && consume(s))
 		continue;
 	if (s->out.len > 0) {

@@ -53,11 +53,12 @@ struct session {
 	uint64_t messages;	/* transactions begun */
 	size_t lingered;	/* octets thrown away after the last reply */
 	unsigned errors, commands, auth_failures;
-	int64_t opened_ms, deadline_ms; /* of the current wait */
-	const char *end_reason;		/* for session.end; static */
+	int64_t opened_ms;
+	int64_t phase_since_ms; /* began the command, handshake, pause or farewell at hand */
+	const char *end_reason; /* for session.end; static */
 };
 
-/* session_enter - the one writer of the state. */
+/* session_enter - the one writer of the state. A new state begins a new phase. */
 void session_enter(struct session *s, enum event_kind event);
 
 /* session_say - queue a reply. 4xx and 5xx count as errors of the client; see session.c. */
