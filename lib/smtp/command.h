@@ -87,6 +87,7 @@ MUST_CHECK enum smtp_syntax smtp_path_parse(struct view text, struct smtp_path *
  * smtp_helo_is_valid - the argument of HELO or EHLO: a domain or an address literal
  * (RFC 5321 4.1.1.1); underscores are let through, since much of the world sends them.
  */
+#define SMTP_HELO_MAX 255 /* octets of a valid one at most */
 bool smtp_helo_is_valid(struct view args);
 
 /* smtp_path_write - "local@domain" without brackets, "" for <>; room from SMTP_PATH_MAX. */

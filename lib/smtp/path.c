@@ -215,7 +215,7 @@ smtp_helo_is_valid(struct view args)
 {
 	struct view host;
 
-	return args.len <= DOMAIN_MAX && scan_host(&args, &host) && args.len == 0;
+	return args.len <= SMTP_HELO_MAX && scan_host(&args, &host) && args.len == 0;
 }
 
 void

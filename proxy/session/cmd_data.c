@@ -67,6 +67,7 @@ finish(struct session *s)
 {
 	struct smtp_reply reply;
 
+	s->commands = 0;
 	transaction_finish(s, &reply);
 	transaction_end(s);
 	session_say_reply(s, &reply);

@@ -35,7 +35,10 @@ cmd_helo(struct session *s, const struct smtp_command *command)
 		return;
 	}
 	transaction_end(s);
-	s->facts.helo = arena_strdup(&s->arena, command->args);
+	/* Not in the arena: a client may say it as often as it likes. */
+	if (!view_copy(command->args, s->helo, sizeof(s->helo)))
+		BUG("a valid EHLO argument does not fit");
+	s->facts.helo = s->helo;
 	s->facts.is_esmtp = command->verb == VERB_EHLO;
 	if (!chain_run_stage(
 		s->service->chain, NULL, STAGE_HELO, &s->facts, NULL, NULL, &reply)) {

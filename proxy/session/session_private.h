@@ -47,6 +47,7 @@ struct session {
 	const struct snapshot_service *service;
 	struct arena arena; /* lives as long as the session */
 	struct buf in, out;
+	char helo[SMTP_HELO_MAX + 1]; /* facts.helo, once EHLO was said */
 	struct facts facts;
 	struct transaction *tx; /* NULL: none */
 	struct mech_run *auth;	/* during an AUTH exchange */

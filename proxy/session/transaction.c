@@ -24,7 +24,6 @@ transaction_begin(struct session *s, const struct smtp_mail *mail)
 	arena_init(&tx->arena);
 	tx->started_ms = clock_mono_ms();
 	s->tx = tx;
-	s->commands = 0;
 	s->messages++;
 	f->mail = *mail;
 	f->mail.path.local = arena_view(&tx->arena, mail->path.local);
