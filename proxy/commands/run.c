@@ -111,6 +111,7 @@ set_up_process(void)
 	struct rlimit files;
 
 	(void)signal(SIGPIPE, SIG_IGN);
+	(void)signal(SIGHUP, SIG_IGN); /* before and behind the loop, which takes it */
 	(void)umask(027);
 	(void)mallopt(M_ARENA_MAX, MALLOC_ARENAS);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {

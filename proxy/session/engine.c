@@ -191,7 +191,8 @@ on_hup(evutil_socket_t fd, short what, void *arg)
 {
 	(void)fd;
 	(void)what;
-	start_reload(arg);
+	if (!session_is_draining()) /* or each one would make the end wait for it */
+		start_reload(arg);
 }
 
 static void
@@ -350,7 +351,7 @@ engine_run(struct engine *e, engine_reload reload, void *context, struct err *er
 		return err_set(err, ERR_IO, "the event loop failed");
 	bool stopped = workers_stop(e->workers, clock_mono_ms() + STOP_MS);
 	log_event(LEVEL_INFO, "gate.stopped", LOG_U64("cut", atomic_load(&e->sessions)));
-	if (!stopped)
+	if (!stopped || e->reloading) /* threads that still use the engine */
 		return err_set(err, ERR_TIMEOUT, "some sessions were still busy");
 	return true;
 }
