@@ -365,7 +365,10 @@ static const struct conf_row limits_rows[] = {
 	    .help = "Threads at most; each carries one transaction that is not waiting for its "
 		    "client." },
 	{ NAMED("errors", CONF_INT, config_limits, errors), .fallback = "20", .min = 1,
-	    .max = 100000, .help = "Refused commands before a client is sent away with 421." },
+	    .max = 100000,
+	    .help =
+		"Refused commands before a client is sent away with 421; 4xx to RCPT does not "
+		"count." },
 	{ NAMED("commands", CONF_INT, config_limits, commands), .fallback = "2000", .min = 10,
 	    .max = 1000000,
 	    .help = "Commands without a message before a client is sent away with 421; must be "

@@ -42,6 +42,8 @@ cmd_rcpt(struct session *s, const struct smtp_command *command)
 		session_enter(s, EVENT_RCPT);
 	} else {
 		s->tx->refused_recipients++;
+		/* "Too many" (RFC 5321 4.5.3.1.10) and "not now" are no mistakes. */
+		s->forgiven += smtp_reply_is_temporary(&reply) ? 1 : 0;
 		log_refused(s, address, &reply);
 	}
 	session_say_reply(s, &reply);

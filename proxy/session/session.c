@@ -291,7 +291,7 @@ handle_command(struct session *s, struct view line)
 		session_say(s, verdict_reply(verdict), smtp_verb_name(command.verb));
 
 	const struct config_limits *limits = &s->snapshot->config->limits;
-	if (s->state != STATE_CLOSING && s->errors > (uint64_t)limits->errors)
+	if (s->state != STATE_CLOSING && s->errors - s->forgiven > (uint64_t)limits->errors)
 		session_close(s, REPLY_ERRORS, NULL, "too many errors");
 	else if (s->state != STATE_CLOSING && s->commands > (uint64_t)limits->commands)
 		session_close(s, REPLY_COMMANDS, NULL, "too many commands");

@@ -54,6 +54,7 @@ struct session {
 	uint64_t messages;	/* transactions begun */
 	size_t lingered;	/* octets thrown away after the last reply */
 	unsigned errors, commands, auth_failures;
+	unsigned forgiven; /* of the errors: not the client's, limits.errors is not for them */
 	int64_t opened_ms;
 	int64_t phase_since_ms; /* began the command, handshake, pause or farewell at hand */
 	const char *end_reason; /* for session.end; static */
