@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The sub-commands of the binary. argv[0] is the sub-command's name; the result is the process's
- * exit status: 0 done, 1 it failed or the configuration is wrong, 2 the command line is wrong.
+ * The sub-commands of the binary. argv[0] is the sub-command's name; the result is the
+ * process's exit status: 0 done, 1 it failed or the configuration is wrong, 2 the command line
+ * is wrong.
  */
 #ifndef GATEPOST_PROXY_COMMANDS_COMMANDS_H
 #define GATEPOST_PROXY_COMMANDS_COMMANDS_H

@@ -182,7 +182,10 @@ authenticate(struct opening *o)
 		    o->err, ERR_PROTOCOL, "AUTH: the server offers neither PLAIN nor LOGIN");
 	if (!(ehlo->auth_plain ? auth_plain(o) : auth_login(o)))
 		return false;
-	return o->reply.code == 235 ? true : refused(o, "AUTH");
+	if (o->reply.code == 235)
+		return true;
+	/* Without the server's text: one that echoes would put our password into the log. */
+	return err_set(o->err, ERR_REFUSED, "AUTH: %03d %s", o->reply.code, o->reply.enhanced);
 }
 
 static bool
