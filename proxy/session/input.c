@@ -56,7 +56,6 @@ input_handshake(struct session *s)
 	if (status == INPUT_CLOSED) {
 		char text[160];
 		tls_error_text(text, sizeof(text));
-		s->end_reason = "TLS handshake failed";
 		log_event(LEVEL_INFO, "tls.fail", LOG_STR("id", s->facts.session_id),
 		    LOG_STR("client", s->facts.client.text), LOG_STR("text", text));
 		SSL_set_quiet_shutdown(s->ssl, 1);

@@ -406,7 +406,8 @@ static enum session_wait
 lost(struct session *s)
 {
 	if (s->state != STATE_CLOSING)
-		session_close(s, REPLY_COUNT, NULL, "lost connection");
+		session_close(s, REPLY_COUNT, NULL,
+		    s->handshaking ? "TLS handshake failed" : "lost connection");
 	return WAIT_NONE;
 }
 
