@@ -151,6 +151,9 @@ pass_gate(void *unused)
 	most = atomic_load(&most_inside);
 	while (n > most && !atomic_compare_exchange_weak(&most_inside, &most, n))
 		;
+	/* Stay until a second one is inside: however slowly threads start, they must meet. */
+	for (int i = 0; i < 5000 && atomic_load(&most_inside) < 2; i++)
+		usleep(1000);
 	usleep(2000);
 	atomic_fetch_sub(&now_inside, 1);
 	hash_gate_leave();
