@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """Ports for tests. Everything is on loopback."""
 
+import collections
 import random
 import socket
 
@@ -8,6 +9,22 @@ import socket
 # Below the range that the kernel takes for outgoing connections (ip_local_port_range), and for
 # sockets bound to port 0: nobody else's test can be given one of these in the meantime.
 FIRST, LAST = 10000, 29999
+
+
+# A port that was given out is also held as an abstract unix socket, so that no other process of
+# the tests is given it before its user has bound it. The last ones are enough.
+_held = collections.deque(maxlen=64)
+
+
+def _reserve(port):
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        sock.bind(f"\0gatepost-test-port-{port}")
+    except OSError:
+        sock.close()
+        return False
+    _held.append(sock)
+    return True
 
 
 def _is_free(port):
@@ -21,12 +38,11 @@ def _is_free(port):
 
 
 def free_ports(count):
-    """Ports that were free a moment ago, none twice; drawn by chance, so that tests that run at
-    the same time hardly ever meet."""
+    """Ports that were free a moment ago, none twice; drawn by chance below."""
     ports = []
     for _ in range(1000):
         port = random.SystemRandom().randint(FIRST, LAST)
-        if port not in ports and _is_free(port):
+        if port not in ports and _is_free(port) and _reserve(port):
             ports.append(port)
         if len(ports) == count:
             return ports
