@@ -154,6 +154,9 @@ pass_gate(void *unused)
 	/* Stay until a second one is inside: however slowly threads start, they must meet. */
 	for (int i = 0; i < 5000 && atomic_load(&most_inside) < 2; i++)
 		usleep(1000);
+	/* Stay until there were two, however late the second thread comes. */
+	for (int waits = 0; waits < 5000 && atomic_load(&most_inside) < 2; waits++)
+		usleep(1000);
 	usleep(2000);
 	atomic_fetch_sub(&now_inside, 1);
 	hash_gate_leave();
