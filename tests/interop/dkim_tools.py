@@ -172,13 +172,22 @@ class OpenDKIM:
             stderr=subprocess.PIPE,
         )
         deadline = time.monotonic() + TIMEOUT
-        while not Path(self.socket).exists():
+        while not self.is_listening():
             if self.process.poll() is not None:
                 raise RuntimeError(f"opendkim: {self.process.stderr.read().decode()}")
             if time.monotonic() > deadline:
                 self.stop()
                 raise RuntimeError("opendkim does not listen")
             time.sleep(0.01)
+
+    def is_listening(self):
+        """The socket's file is there a moment before connections are."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+            try:
+                probe.connect(self.socket)
+            except (FileNotFoundError, ConnectionRefusedError):
+                return False
+            return True
 
     def stop(self):
         self.process.terminate()
