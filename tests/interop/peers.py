@@ -12,7 +12,7 @@ from aiosmtpd.controller import Controller
 
 POSTFIX = "/usr/sbin/postfix"
 MASTER = "/usr/lib/postfix/sbin/master"
-LIMIT_S = 30
+LIMIT_S = 60
 
 MAIN_CF = """\
 compatibility_level = 3.6
