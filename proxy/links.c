@@ -24,16 +24,6 @@ struct link_group {
 	max_align_t own[];
 };
 
-const struct link *
-link_find(const char *name)
-{
-	for (size_t i = 0; i < builtin_link_count; i++) {
-		if (strcmp(builtin_links[i]->name, name) == 0)
-			return builtin_links[i];
-	}
-	return NULL;
-}
-
 static size_t
 count_rows(const struct conf_row *rows)
 {

@@ -14,8 +14,6 @@
 extern const struct link *const builtin_links[];
 extern const size_t builtin_link_count;
 
-const struct link *link_find(const char *name); /* NULL: there is none */
-
 /* link_group_table - the table of the link's group, in the arena. */
 const struct conf_table *link_group_table(const struct link *link, struct arena *arena);
 

@@ -105,6 +105,11 @@ input_fill(struct session *s)
 	}
 	if (want > s->in.cap - s->in.len)
 		want = s->in.cap - s->in.len;
+	/* Lines fill what is allocated first: growing would leave a copy behind, of a password
+	 * maybe. */
+	if (s->state != STATE_CONTENT && s->in.room > s->in.len &&
+	    want > s->in.room - s->in.len)
+		want = s->in.room - s->in.len;
 	char *room = want > 0 ? buf_reserve(&s->in, want) : NULL;
 	if (room == NULL)
 		return INPUT_CLOSED; /* a line longer than the buffer was refused before */

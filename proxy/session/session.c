@@ -113,6 +113,8 @@ session_destroy(struct session **sp)
 	}
 	SSL_free(s->ssl);
 	(void)close(s->fd);
+	if (s->in.p != NULL) /* a client that vanished may have left half of an AUTH line */
+		secret_wipe(s->in.p, s->in.room);
 	buf_finish(&s->in);
 	buf_finish(&s->out);
 	arena_finish(&s->arena);

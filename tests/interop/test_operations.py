@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MPL-2.0
 """What an operator relies on, through the real binary: credentials proven at another server, the
-log as JSON, the service manager's notifications, IPv6."""
+log as JSON and by syslog, the service manager's notifications, IPv6, TLS resumption."""
 
 import json
 import os
 import smtplib
+import signal
 import socket
 import ssl
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -211,3 +213,75 @@ def test_listening_on_ipv6(certificates, mta):
             client.sendmail(LOGIN, ["bob@example.net"], MESSAGE)
         assert gate.wait_for("msg.done").fields["client"] == "::1"
     assert b"([IPv6:::1]) by gate.test" in mta.accepted()[0].data.replace(b"\r\n\t", b" ")
+
+
+# A /dev of its own for the gate, with our socket as its log: syslog(3) knows one place only.
+OWN_DEV = """#!/bin/sh
+set -e
+mkdir -p '{folder}/dev'
+mount -t tmpfs none '{folder}/dev'
+for name in null zero random urandom log; do : >"{folder}/dev/$name"; done
+for name in null zero random urandom; do mount --bind "/dev/$name" "{folder}/dev/$name"; done
+mount --bind '{folder}/log' '{folder}/dev/log'
+mount --rbind '{folder}/dev' /dev
+exec '{binary}' "$@"
+"""
+
+
+def may_unshare():
+    return subprocess.run(["unshare", "--mount", "true"], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not may_unshare(), reason="needs root, for a mount namespace")
+def test_the_log_by_syslog(certificates, mta):
+    running = Running(certificates, mta, wait=False)
+    gate = running.gate
+    gate.config["log"]["target"] = "syslog"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as syslog:
+        syslog.bind(os.path.join(gate.folder, "log"))
+        os.chmod(os.path.join(gate.folder, "log"), 0o666)
+        syslog.settimeout(LIMIT_S)
+        inner = gate.write_file("own-dev", OWN_DEV.format(folder=gate.folder, binary=gate.binary), 0o755)
+        gate.binary = gate.write_file("gate", f"#!/bin/sh\nexec unshare --mount '{inner}' \"$@\"\n", 0o755)
+        with running:
+            lines = [syslog.recv(9000).decode()]
+            while "event=gate.ready" not in lines[-1]:
+                lines.append(syslog.recv(9000).decode())
+            with connect(gate, certificates) as client:
+                assert code_of(client, LOGIN, PASSWORD) == 235
+                client.sendmail(LOGIN, ["bob@example.net"], MESSAGE)
+            while "event=msg.done" not in lines[-1]:
+                lines.append(syslog.recv(9000).decode())
+    # Facility mail (2), severity informational (6); time and process are the daemon's affair.
+    assert lines[-1].startswith(f"<{2 * 8 + 6}>") and " gatepost[" in lines[-1]
+    assert f"login={LOGIN}" in lines[-1] and "result=delivered" in lines[-1]
+    assert not [line for line in gate.lines if "event=msg.done" in line]
+
+
+def resumes(port, certificates, session):
+    """Whether a TLS session is taken up again, and the session to offer the next time."""
+    context = ssl.create_default_context(cafile=certificates.ca)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2  # its tickets come within the handshake
+    with socket.create_connection(("127.0.0.1", port), LIMIT_S) as plain:
+        if session is not None:
+            context = session[0]
+        with context.wrap_socket(plain, server_hostname="localhost",
+                                 session=session[1] if session else None) as tls:
+            assert tls.recv(100).startswith(b"220 ")
+            return tls.session_reused, (context, tls.session)
+
+
+def test_tls_sessions_resume_over_a_reload_but_not_at_another_listener(certificates, mta):
+    running = Running(certificates, mta)
+    other = free_ports(1)[0]
+    running.gate.config["listeners"].append(
+        {"listen": f"127.0.0.1:{other}", "role": "submission", "tls": "implicit"})
+    with running as gate:
+        port = gate.ports["submissions"]
+        reused, session = resumes(port, certificates, None)
+        assert not reused
+        assert resumes(port, certificates, session)[0]
+        gate.signal(signal.SIGHUP)
+        gate.wait_for("gate.reloaded")
+        assert resumes(port, certificates, session)[0]
+        assert not resumes(other, certificates, session)[0]
