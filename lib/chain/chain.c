@@ -29,6 +29,9 @@ struct chain {
 struct chain_run {
 	char *memory; /* owned, zeroed */
 	struct buf notes;
+	struct arena arena; /* of the results' texts */
+	struct authres results[AUTHRES_MAX];
+	size_t result_count;
 };
 
 static const struct conf_choice mode_choices[] = {
@@ -173,6 +176,7 @@ chain_run_create(const struct chain *c)
 
 	r->memory = mem_calloc(c->memory_size + 1, 1);
 	buf_init(&r->notes, LINK_NOTES_MAX);
+	arena_init(&r->arena);
 	return r;
 }
 
@@ -182,6 +186,7 @@ chain_run_destroy(struct chain_run **r)
 	if (*r == NULL)
 		return;
 	buf_finish(&(*r)->notes);
+	arena_finish(&(*r)->arena);
 	mem_free((*r)->memory);
 	mem_free(*r);
 	*r = NULL;
@@ -191,6 +196,13 @@ struct view
 chain_run_notes(const struct chain_run *r)
 {
 	return buf_view(&r->notes);
+}
+
+const struct authres *
+chain_run_results(const struct chain_run *r, size_t *count_out)
+{
+	*count_out = r->result_count;
+	return r->results;
 }
 
 static struct log_field
@@ -292,6 +304,17 @@ call_keep_notes(const struct link_call *call, struct chain_run *run)
 		return; /* over the cap: left out, whole */
 }
 
+static void
+call_keep_results(const struct link_call *call, struct chain_run *run)
+{
+	for (size_t i = 0; i < call->result_count; i++) {
+		if (run->result_count == AUTHRES_MAX)
+			return; /* hostile mail has many: the first ones count */
+		run->results[run->result_count++] =
+		    authres_copy(&call->results[i], &run->arena);
+	}
+}
+
 /* call_obey - true: the stage goes on. */
 static bool
 call_obey(struct link_call *call, enum link_answer answer, const struct chain_entry *entry,
@@ -300,8 +323,10 @@ call_obey(struct link_call *call, enum link_answer answer, const struct chain_en
 	log_verdict(call, answer, entry);
 	if (entry->mode == MODE_SHADOW)
 		return true;
-	if (answer != LINK_FAIL)
+	if (answer != LINK_FAIL) {
 		call_keep_notes(call, run);
+		call_keep_results(call, run);
+	}
 	if (answer == LINK_NEXT)
 		call_commit(call, message);
 	if (answer == LINK_REFUSE)
@@ -335,6 +360,8 @@ chain_run_stage(const struct chain *c, struct chain_run *run, enum link_stage st
 			.memory = run != NULL ? run->memory + slot->memory_offset : NULL,
 			.recipient = recipient,
 			.message = message,
+			.earlier = run != NULL ? run->results : NULL,
+			.earlier_count = run != NULL ? run->result_count : 0,
 		};
 
 		if (hook == NULL)

@@ -43,6 +43,9 @@ void chain_run_destroy(struct chain_run **r);
 struct view chain_run_notes(
     const struct chain_run *r); /* "key=value key=value", for msg.done */
 
+/* chain_run_results - what the links found out so far; borrowed from r. */
+const struct authres *chain_run_results(const struct chain_run *r, size_t *count_out);
+
 /*
  * chain_run_stage - run all links that have this hook, in order; true: go on. False: *reply_out
  * is what the peer hears. run is NULL for connect and helo; recipient for rcpt; message for

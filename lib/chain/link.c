@@ -96,6 +96,26 @@ link_edits(struct link_call *call)
 }
 
 void
+link_publish(struct link_call *call, const struct authres *result)
+{
+	if (call->stage < STAGE_MAIL)
+		BUG("link %s publishes a result outside of a transaction", call->link->name);
+	if (result->property_count > AUTHRES_PROPERTIES_MAX)
+		BUG("link %s: too many properties", call->link->name);
+	if (call->results == NULL)
+		call->results = arena_alloc(&call->arena, AUTHRES_MAX * sizeof(*call->results));
+	if (call->result_count < AUTHRES_MAX)
+		call->results[call->result_count++] = authres_copy(result, &call->arena);
+}
+
+const struct authres *
+link_results(const struct link_call *call, size_t *count_out)
+{
+	*count_out = call->earlier_count;
+	return call->earlier;
+}
+
+void
 link_note(struct link_call *call, const char *key, const char *fmt, ...)
 {
 	char text[LINK_NOTES_MAX];

@@ -11,6 +11,7 @@
 #define GATEPOST_CHAIN_LINK_H
 
 #include "lib/base/conf.h"
+#include "lib/mail/authres.h"
 #include "lib/mail/facts.h"
 #include "lib/mail/message.h"
 #include "lib/smtp/reply.h"
@@ -32,12 +33,20 @@ enum link_stage { STAGE_CONNECT, STAGE_HELO, STAGE_MAIL, STAGE_RCPT, STAGE_MESSA
 
 struct link_call; /* one call of one hook; valid until it returns */
 
-/* What the gate has for links when a configuration is made; borrowed, lives as long as the
- * chain. */
+/*
+ * What the gate has for links when a configuration is made; borrowed, lives as long as the
+ * chain. NULL: this gate has none (a link that cannot do without says so in setup).
+ */
 struct dkim_keyring;
+struct dmarc_store;
+struct dns_source;
+struct domain_watch;
 struct link_env {
 	const char *hostname;
 	const struct dkim_keyring *keyring;
+	const struct dns_source *dns;
+	struct domain_watch *watch;	 /* what DNS says of our own domains; locks itself */
+	struct dmarc_store *dmarc_store; /* results for aggregate reports; locks itself */
 };
 
 struct link {
@@ -85,6 +94,15 @@ MUST_CHECK enum link_answer link_fail(struct link_call *call, const char *fmt, .
 
 /* link_edits - of this call (message stage of filters): see lib/mail/message.h. */
 struct edits *link_edits(struct link_call *call);
+
+/*
+ * link_publish - an authentication result for the links behind this one and for
+ * Authentication-Results; copied. From the mail stage on. Like edits, it becomes real when the
+ * link has answered in time (NEXT or REFUSE); never that of a link that failed or is a shadow.
+ * link_results - those of the transaction so far, in order; without this call's own.
+ */
+void link_publish(struct link_call *call, const struct authres *result);
+const struct authres *link_results(const struct link_call *call, size_t *count_out);
 
 /* link_note - a word for the msg.done line ("dkim=example.com/2026a"). */
 void link_note(struct link_call *call, const char *key, const char *fmt, ...) PRINTF_LIKE(3, 4);

@@ -23,9 +23,13 @@ struct link_call {
 	const struct recipient *recipient; /* rcpt stage, else NULL */
 	const struct message *message;	   /* message stage, else NULL */
 	int64_t deadline_ms;
-	struct arena arena;  /* ends with the call */
-	struct edits *edits; /* owned; NULL until the link asks for them */
-	struct buf notes;    /* become the transaction's when the link answers NEXT or REFUSE */
+	struct arena arena;	 /* ends with the call */
+	struct edits *edits;	 /* owned; NULL until the link asks for them */
+	struct authres *results; /* in arena: become the transaction's, as notes do */
+	size_t result_count;
+	const struct authres *earlier; /* borrowed: the transaction's; NULL: none yet */
+	size_t earlier_count;
+	struct buf notes; /* become the transaction's when the link answers NEXT or REFUSE */
 	struct smtp_reply reply; /* of link_refuse */
 	struct err failure;	 /* of link_fail */
 };

@@ -450,6 +450,110 @@ test_notes_over_the_cap_are_left_out(void **state)
 	fixture_finish(&f);
 }
 
+/* ---- results ---- */
+
+static size_t seen_results;
+
+static enum link_answer
+publish_and_go_on(struct link_call *call)
+{
+	const struct authres result = { .method = AUTHRES_SPF,
+		.result = AUTHRES_PASS,
+		.domain = "example.com",
+		.properties = { { "smtp", "mailfrom", "a@example.com" } },
+		.property_count = 1 };
+
+	link_publish(call, &result);
+	return LINK_NEXT;
+}
+
+static enum link_answer
+publish_and_fail(struct link_call *call)
+{
+	(void)publish_and_go_on(call);
+	return link_fail(call, "it went wrong");
+}
+
+static enum link_answer
+count_results(struct link_call *call)
+{
+	const struct authres *results = link_results(call, &seen_results);
+
+	for (size_t i = 0; i < seen_results; i++) {
+		assert_string_equal(results[i].domain, "example.com");
+		assert_string_equal(
+		    authres_property(&results[i], "smtp", "mailfrom"), "a@example.com");
+		assert_null(authres_property(&results[i], "smtp", "helo"));
+	}
+	return LINK_NEXT;
+}
+
+static const struct link publisher = {
+	.abi = LINK_ABI,
+	.name = "publisher",
+	.kind = LINK_POLICY,
+	.mail = publish_and_go_on,
+	.message = publish_and_fail,
+};
+static const struct link counter = {
+	.abi = LINK_ABI,
+	.name = "counter",
+	.kind = LINK_POLICY,
+	.mail = count_results,
+	.message = count_results,
+};
+
+static void
+test_results_reach_later_links_and_later_stages(void **state)
+{
+	struct fixture f;
+	size_t count;
+
+	(void)state;
+	fixture_init(&f);
+	f.entries[0].link = &publisher;
+	f.entries[0].on_error = ON_ERROR_PASS;
+	f.entries[1].link = &counter;
+	assert_true(fixture_run(&f, STAGE_MAIL));
+	assert_int_equal(seen_results, 1);
+	assert_true(fixture_run(&f, STAGE_MESSAGE)); /* what a failed call published is lost */
+	assert_int_equal(seen_results, 1);
+	(void)chain_run_results(f.run, &count);
+	assert_int_equal(count, 1);
+	fixture_finish(&f);
+}
+
+static void
+test_results_of_a_shadow_are_dropped(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f);
+	f.entries[0].link = &publisher;
+	f.entries[0].mode = MODE_SHADOW;
+	f.entries[1].link = &counter;
+	seen_results = 99;
+	assert_true(fixture_run(&f, STAGE_MAIL));
+	assert_int_equal(seen_results, 0);
+	fixture_finish(&f);
+}
+
+static void
+test_results_over_the_cap_are_dropped(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f);
+	f.entries[0].link = &publisher;
+	f.entries[1].link = &counter;
+	for (int i = 0; i < AUTHRES_MAX + 5; i++)
+		assert_true(fixture_run(&f, STAGE_MAIL));
+	assert_int_equal(seen_results, AUTHRES_MAX);
+	fixture_finish(&f);
+}
+
 /* ---- making a chain ---- */
 
 static unsigned torn_down;
@@ -571,6 +675,9 @@ main(void)
 		cmocka_unit_test(test_memory_belongs_to_one_transaction_and_one_link),
 		cmocka_unit_test(test_notes_are_gathered),
 		cmocka_unit_test(test_notes_over_the_cap_are_left_out),
+		cmocka_unit_test(test_results_reach_later_links_and_later_stages),
+		cmocka_unit_test(test_results_of_a_shadow_are_dropped),
+		cmocka_unit_test(test_results_over_the_cap_are_dropped),
 		cmocka_unit_test(test_a_chain_that_cannot_be_made_says_everything),
 		cmocka_unit_test(test_a_policy_that_edits_is_a_bug),
 	};

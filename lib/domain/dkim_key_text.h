@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * A published DKIM key: finding and reading SELECTOR._domainkey.DOMAIN (RFC 6376 3.6.1, 3.6.2;
+ * RFC 8463). Serves verification, the look at our own keys before we sign, and check-domain.
+ */
+#ifndef GATEPOST_DOMAIN_DKIM_KEY_TEXT_H
+#define GATEPOST_DOMAIN_DKIM_KEY_TEXT_H
+
+#include "lib/net/dns.h"
+
+enum dkim_key_status {
+	DKIM_PUBLISHED,
+	DKIM_PUBLISHED_NONE,	/* no name, or no TXT record at it that could be a key */
+	DKIM_PUBLISHED_SEVERAL, /* more than one TXT record */
+	DKIM_PUBLISHED_SYNTAX,
+	DKIM_PUBLISHED_REVOKED, /* p= is empty */
+	DKIM_PUBLISHED_TEMPFAIL,
+};
+
+enum dkim_key_type { DKIM_KEY_RSA, DKIM_KEY_ED25519, DKIM_KEY_OTHER };
+
+struct dkim_key_text {
+	enum dkim_key_type type;
+	struct view key;    /* p= decoded: DER SubjectPublicKeyInfo or RSAPublicKey; Ed25519: 32
+			       octets */
+	struct view record; /* the whole record as published */
+	unsigned bits;	    /* RSA: of the modulus; Ed25519: 256; 0: unknown type */
+	bool sha256_allowed, sha1_allowed; /* h= */
+	bool email_allowed;		   /* s= */
+	bool is_test;			   /* t=y */
+	bool is_strict;			   /* t=s */
+};
+
+/* dkim_key_text_parse - pure. SYNTAX, REVOKED or PUBLISHED. Decoded octets live in the arena.
+ */
+MUST_CHECK enum dkim_key_status dkim_key_text_parse(
+    struct view record, struct arena *arena, struct dkim_key_text *out, const char **why_out);
+
+/* dkim_key_text_find - ask DNS and parse; *why_out: a sentence when it is not PUBLISHED. */
+MUST_CHECK enum dkim_key_status dkim_key_text_find(const struct dns_source *dns,
+    const char *domain, const char *selector, int64_t deadline_ms, struct arena *arena,
+    struct dkim_key_text *out, const char **why_out);
+
+/* dkim_key_text_of_answer - the same from an answer that is there already. */
+MUST_CHECK enum dkim_key_status dkim_key_text_of_answer(const struct dns_answer *answer,
+    struct arena *arena, struct dkim_key_text *out, const char **why_out);
+
+/*
+ * dkim_key_text_matches - is this the public half of the key that signs? And may it be used
+ * for mail with SHA-256? *why_out says what differs.
+ */
+struct dkim_key;
+MUST_CHECK bool dkim_key_text_matches(
+    const struct dkim_key_text *published, const struct dkim_key *key, const char **why_out);
+
+#endif

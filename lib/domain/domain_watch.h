@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * What DNS says of the domains that we send for: does SPF cover our egress addresses, is each
+ * selector's key published, what does DMARC ask. Found out in the background by one thread,
+ * kept as immutable reports, never on the path of mail. Also the states of key rotation, which
+ * decide which keys sign.
+ */
+#ifndef GATEPOST_DOMAIN_DOMAIN_WATCH_H
+#define GATEPOST_DOMAIN_DOMAIN_WATCH_H
+
+#include "lib/domain/dkim_key.h"
+#include "lib/domain/dmarc.h"
+#include "lib/domain/spf.h"
+
+#define WATCH_EGRESS_MAX 32
+#define WATCH_GUESTS_MAX 1000 /* domains that are not configured, learned from mail */
+
+enum key_presence {
+	KEY_UNKNOWN,   /* not asked yet, or DNS gave no answer and never has */
+	KEY_CONFIRMED, /* DNS shows the key that signs */
+	KEY_ABSENT,
+	KEY_MISMATCH, /* another key, or one that may not be used so */
+};
+
+struct watched_key {
+	const char *selector;
+	enum dkim_algorithm algorithm;
+	enum key_presence presence;
+	bool is_stale;	     /* the last look failed: presence is of an earlier one */
+	const char *why;     /* "" or a sentence */
+	const char *publish; /* the zone line to publish */
+	const char
+	    *rotation; /* "pending", "active", "retiring", "retired"; NULL: not rotated */
+};
+
+struct domain_report {
+	const char *domain;
+	int64_t checked_at; /* seconds since 1970; 0: not yet */
+	/* SPF for each egress address; the worst in spf. No egress configured: AUTHRES_NONE. */
+	bool has_egress;
+	struct spf_outcome spf;	 /* of the worst one; explanation "" */
+	const char *spf_address; /* that address */
+	const char *spf_publish; /* what to publish; "" when it passes */
+	struct dmarc_policy_found dmarc;
+	const struct watched_key *keys;
+	size_t key_count;
+	/* The keys to sign with now: a subset of the keyring's and rotation's. */
+	struct dkim_domain signing;
+	bool signs_unconfirmed; /* none is confirmed, so all of them sign */
+};
+
+struct watch_config {
+	const struct dkim_keyring *keyring; /* borrowed, outlives the watch */
+	const struct dns_source *dns;	    /* borrowed */
+	const char *hostname;
+	struct sockaddr_storage egress[WATCH_EGRESS_MAX];
+	size_t egress_count;
+	const char *rotation_dir;   /* STATE_DIR/dkim; NULL: no rotation */
+	int64_t refresh_s, retry_s; /* between looks; after one that DNS did not answer */
+	int64_t retire_s;	    /* how long a replaced key's record must stay at least */
+	int64_t timeout_ms;	    /* for the look at one domain */
+};
+
+struct domain_watch;
+
+struct domain_watch *domain_watch_create(const struct watch_config *config);
+void domain_watch_destroy(struct domain_watch **w); /* stops its thread */
+
+/* domain_watch_start - the thread. domain_watch_wait - until each domain was looked at once,
+ * or the deadline; false: not all. */
+MUST_CHECK bool domain_watch_start(struct domain_watch *w, struct err *err);
+bool domain_watch_wait(struct domain_watch *w, int64_t deadline_ms);
+
+/* domain_watch_refresh - look at one domain now (NULL: all that are due), on this thread. */
+void domain_watch_refresh(struct domain_watch *w, const char *domain);
+
+/*
+ * domain_watch_take - the newest report of a domain (A-labels); never blocks on DNS. A domain
+ * that is not configured is noted for the next look and gives NULL until then. Give it back.
+ */
+const struct domain_report *domain_watch_take(struct domain_watch *w, const char *domain);
+void domain_watch_give(struct domain_watch *w, const struct domain_report **report);
+
+#endif

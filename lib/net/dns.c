@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* What every source of DNS answers shares: see dns.h. */
+#include "lib/net/dns.h"
+
+#define LABEL_MAX 63
+
+bool
+dns_name_is_valid(struct view name)
+{
+	struct view label;
+
+	if (name.len > 0 && name.p[name.len - 1] == '.')
+		name.len--;
+	if (name.len == 0 || name.len >= DNS_NAME_MAX)
+		return false;
+	for (size_t i = 0; i < name.len; i++) {
+		if (name.p[i] <= ' ' || name.p[i] > '~')
+			return false;
+	}
+	while (view_split(&name, '.', &label)) {
+		if (label.len == 0 || label.len > LABEL_MAX)
+			return false;
+	}
+	return true;
+}
+
+void
+dns_query(const struct dns_source *source, const char *name, enum dns_type type,
+    int64_t deadline_ms, struct arena *arena, struct dns_answer *out)
+{
+	*out = (struct dns_answer){ .status = DNS_NXDOMAIN };
+	if (dns_name_is_valid(view_of(name)))
+		source->query(source->context, name, type, deadline_ms, arena, out);
+}
+
+const char *
+dns_type_name(enum dns_type type)
+{
+	switch (type) {
+	case DNS_A:
+		return "A";
+	case DNS_NS:
+		return "NS";
+	case DNS_CNAME:
+		return "CNAME";
+	case DNS_SOA:
+		return "SOA";
+	case DNS_PTR:
+		return "PTR";
+	case DNS_MX:
+		return "MX";
+	case DNS_TXT:
+		return "TXT";
+	case DNS_AAAA:
+		return "AAAA";
+	case DNS_TLSA:
+		return "TLSA";
+	}
+	BUG("DNS type %d", (int)type);
+}
+
+const char *
+dns_status_name(enum dns_status status)
+{
+	switch (status) {
+	case DNS_FOUND:
+		return "found";
+	case DNS_NODATA:
+		return "nodata";
+	case DNS_NXDOMAIN:
+		return "nxdomain";
+	case DNS_TEMPFAIL:
+		return "tempfail";
+	}
+	BUG("DNS status %d", (int)status);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * The one resolver: libunbound behind struct dns_source. Caching, bounded, with deadlines of
+ * our own (libunbound has none: a query that is late is given up and goes on in the background
+ * for the cache's sake). Any thread; blocks worker threads only.
+ */
+#ifndef GATEPOST_NET_RESOLVER_H
+#define GATEPOST_NET_RESOLVER_H
+
+#include "lib/base/err.h"
+#include "lib/net/dns.h"
+
+struct resolver;
+
+struct resolver_config {
+	const char *const *servers; /* "192.0.2.53:53" each; none: those of /etc/resolv.conf */
+	size_t server_count;
+	bool recursive;	    /* ask the root's servers and down, instead of any server */
+	int64_t timeout_ms; /* for one query, besides the caller's deadline */
+	int64_t cache_octets;
+	uint16_t authority_port; /* where query_each asks: 53 but in tests */
+};
+
+/*
+ * resolver_open - a resolver of this configuration: a new one, or the one that is open already
+ * with the same settings (a reload keeps its cache). Each open needs its close.
+ * Errors: ERR_CONFIG (a server that is no address), ERR_IO.
+ */
+MUST_CHECK struct resolver *resolver_open(
+    const struct resolver_config *config, struct err *err);
+void resolver_close(struct resolver **r); /* no query may be running */
+
+/* resolver_source - lives as long as r. */
+const struct dns_source *resolver_source(const struct resolver *r);
+
+#endif
