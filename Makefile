@@ -28,11 +28,11 @@ JOBS         ?= 2
 
 # ---- flags ----------------------------------------------------------------------------------
 
-PACKAGES := openssl libconfig libevent libevent_pthreads libidn2 opendkim libcrypt
+PACKAGES := openssl libconfig libevent libevent_pthreads libidn2 opendkim libcrypt libunbound sqlite3 zlib
 
-# Asked for once, and only when something is compiled. -isystem: their headers are not ours to warn about.
+# libspf2 has no .pc file. # Asked for once, and only when something is compiled. -isystem: their headers are not ours to warn about.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PACKAGES) | sed 's/-I/-isystem /g'))$(PKG_CFLAGS)
-PKG_LIBS   = $(eval PKG_LIBS := $$(shell $(PKG_CONFIG) --libs $(PACKAGES)))$(PKG_LIBS)
+PKG_LIBS   = $(eval PKG_LIBS := $$(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lspf2)$(PKG_LIBS)
 
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wformat=2 \
 	-Wstrict-prototypes -Wmissing-prototypes -Wvla -Wcast-qual -Wwrite-strings \

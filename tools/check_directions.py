@@ -42,7 +42,11 @@ KEPT = {
     "libconfig.h": ["lib/base"],
     "idn2.h": ["lib/mail"],
     "crypt.h": ["proxy/auth"],
-    "event2/": ["proxy/session"],
+    "event2/": ["proxy/session", "proxy/ops"],
+    "spf2/": ["lib/domain"],
+    "unbound.h": ["lib/net"],
+    "sqlite3.h": ["lib/domain"],
+    "zlib.h": ["proxy/commands", "lib/domain"],
 }
 
 INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*([<"])([^>"]+)[>"]', re.M)

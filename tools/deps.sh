@@ -6,11 +6,11 @@
 set -eu
 
 build="gcc make pkg-config libc6-dev libssl-dev libconfig-dev libevent-dev libidn2-dev
-	libopendkim-dev libcrypt-dev"
+	libopendkim-dev libcrypt-dev libspf2-dev libunbound-dev libsqlite3-dev zlib1g-dev"
 demo="openssl python3 python3-dkim python3-nacl swaks libio-socket-ssl-perl libnet-ssleay-perl"
 test="libcmocka-dev openssl ca-certificates python3 python3-pytest python3-aiosmtpd python3-dkim
 	python3-nacl libmail-dkim-perl swaks libio-socket-ssl-perl libnet-ssleay-perl curl msmtp libsasl2-modules
-	postfix opendkim opendkim-tools clang libclang-rt-14-dev"
+	python3-dnspython python3-yaml postfix opendkim opendkim-tools clang libclang-rt-14-dev"
 lint="clang clang-format clang-tidy cppcheck shellcheck mandoc python3-pyflakes"
 cover="gcovr"
 bench="postfix opendkim openssl sasl2-bin libsasl2-modules"
