@@ -30,7 +30,7 @@ JOBS         ?= 2
 
 PACKAGES := openssl libconfig libevent libevent_pthreads libidn2 opendkim libcrypt libunbound sqlite3 zlib
 
-# libspf2 has no .pc file. # Asked for once, and only when something is compiled. -isystem: their headers are not ours to warn about.
+# libspf2 has no .pc file. Asked for once, and only when something is compiled. -isystem: their headers are not ours to warn about.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PACKAGES) | sed 's/-I/-isystem /g'))$(PKG_CFLAGS)
 PKG_LIBS   = $(eval PKG_LIBS := $$(shell $(PKG_CONFIG) --libs $(PACKAGES)) -lspf2)$(PKG_LIBS)
 
