@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* The states of key rotation and what changes them; see dkim_rotation.h. Pure. */
+#include "lib/domain/dkim_rotation.h"
+
+const char *
+rotation_state_name(enum rotation_state state)
+{
+	switch (state) {
+	case ROTATION_PENDING:
+		return "pending";
+	case ROTATION_ACTIVE:
+		return "active";
+	case ROTATION_RETIRING:
+		return "retiring";
+	case ROTATION_RETIRED:
+		return "retired";
+	}
+	BUG("rotation state %d", (int)state);
+}
+
+struct rotation_key *
+rotation_find(struct rotation *r, const char *selector)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		if (view_eq_nocase(view_of(r->keys[i].selector), view_of(selector)))
+			return &r->keys[i];
+	}
+	return NULL;
+}
+
+/* The longest retired key gives its place to a newcomer: nobody needs it any more. */
+static struct rotation_key *
+add_key(struct rotation *r)
+{
+	size_t oldest = r->count;
+
+	if (r->count < ROTATION_KEYS_MAX)
+		return &r->keys[r->count++];
+	for (size_t i = 0; i < r->count; i++) {
+		if (r->keys[i].state == ROTATION_RETIRED &&
+		    (oldest == r->count || r->keys[i].since < r->keys[oldest].since))
+			oldest = i;
+	}
+	if (oldest == r->count)
+		return NULL;
+	memmove(&r->keys[oldest], &r->keys[oldest + 1],
+	    (r->count - oldest - 1) * sizeof(r->keys[0]));
+	return &r->keys[r->count - 1];
+}
+
+static bool
+put_key(struct rotation *r, const char *selector, const struct rotation_key *key)
+{
+	struct rotation_key *place = add_key(r);
+
+	if (place == NULL)
+		return false;
+	*place = *key;
+	return view_copy(view_of(selector), place->selector, sizeof(place->selector));
+}
+
+bool
+rotation_begin(struct rotation *r, const char *selector, enum dkim_algorithm algorithm,
+    int64_t now, struct err *err)
+{
+	const struct rotation_key fresh = {
+		.algorithm = algorithm, .state = ROTATION_PENDING, .since = now
+	};
+
+	if (!dkim_selector_is_valid(view_of(selector)))
+		return err_set(err, ERR_CONFIG,
+		    "\"%s\" is not a selector (letters, digits, hyphens, dots)", selector);
+	if (rotation_find(r, selector) != NULL)
+		return err_set(err, ERR_CONFIG,
+		    "selector \"%s\" was used already: choose another", selector);
+	for (size_t i = 0; i < r->count; i++) {
+		if (r->keys[i].state == ROTATION_PENDING && r->keys[i].algorithm == algorithm)
+			return err_set(err, ERR_CONFIG, "\"%s\" (%s) is pending already",
+			    r->keys[i].selector, dkim_algorithm_name(algorithm));
+	}
+	if (!put_key(r, selector, &fresh))
+		return err_set(err, ERR_LIMIT, "there are %d keys that are not retired yet",
+		    ROTATION_KEYS_MAX);
+	return true;
+}
+
+bool
+rotation_adopt(
+    struct rotation *r, const char *selector, enum dkim_algorithm algorithm, int64_t now)
+{
+	const struct rotation_key configured = { .algorithm = algorithm,
+		.state = ROTATION_ACTIVE,
+		.is_configured = true,
+		.since = now };
+
+	return rotation_find(r, selector) != NULL || put_key(r, selector, &configured);
+}
+
+static int64_t
+longer(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+static void
+activate(struct rotation *r, struct rotation_key *key, int64_t now)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		struct rotation_key *other = &r->keys[i];
+
+		if (other->algorithm == key->algorithm && other->state == ROTATION_ACTIVE) {
+			other->state = ROTATION_RETIRING;
+			other->since = now;
+		}
+	}
+	key->state = ROTATION_ACTIVE;
+	key->since = now;
+}
+
+/*
+ * A record that every server shows may still be missing for a resolver that asked before it was
+ * there: it keeps that answer for the negative TTL (RFC 2308 5). So the wait is the longer of
+ * the two, and begins anew whenever a server does not show it or does not answer.
+ */
+static bool
+step_pending(struct rotation *r, struct rotation_key *key, const struct rotation_sight *sight,
+    const struct rotation_rules *rules, int64_t now)
+{
+	const struct rotation_key before = *key;
+
+	if (sight->kind != SIGHT_SHOWN) {
+		key->shown_since = 0;
+		if (sight->kind == SIGHT_MISSING)
+			key->negative_ttl_s =
+			    longer(key->negative_ttl_s, sight->ttl_s < ROTATION_NEGATIVE_TTL_MAX
+							    ? sight->ttl_s
+							    : ROTATION_NEGATIVE_TTL_MAX);
+	} else {
+		if (key->shown_since == 0 || key->shown_since > now)
+			key->shown_since = now;
+		if (now - key->shown_since >= longer(rules->settle_s, key->negative_ttl_s))
+			activate(r, key, now);
+	}
+	return before.shown_since != key->shown_since ||
+	       before.negative_ttl_s != key->negative_ttl_s || before.state != key->state;
+}
+
+int64_t
+rotation_retires_at(const struct rotation_key *key, const struct rotation_rules *rules)
+{
+	return key->since + longer(rules->queue_life_s, key->ttl_s);
+}
+
+/* An active key of that algorithm that every server shows. */
+static bool
+has_successor(const struct rotation *r, const struct rotation_sight *sights,
+    enum dkim_algorithm algorithm)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		if (r->keys[i].state == ROTATION_ACTIVE && r->keys[i].algorithm == algorithm &&
+		    sights[i].kind == SIGHT_SHOWN)
+			return true;
+	}
+	return false;
+}
+
+static bool
+note_ttl(struct rotation_key *key, const struct rotation_sight *sight)
+{
+	if (sight->kind != SIGHT_SHOWN || sight->ttl_s <= key->ttl_s)
+		return false;
+	key->ttl_s = sight->ttl_s;
+	return true;
+}
+
+bool
+rotation_step(struct rotation *r, const struct rotation_sight *sights,
+    const struct rotation_rules *rules, int64_t now)
+{
+	bool changed = false;
+
+	for (size_t i = 0; i < r->count; i++) {
+		struct rotation_key *key = &r->keys[i];
+
+		changed = note_ttl(key, &sights[i]) || changed;
+		if (key->state == ROTATION_PENDING)
+			changed = step_pending(r, key, &sights[i], rules, now) || changed;
+	}
+	for (size_t i = 0; i < r->count; i++) {
+		struct rotation_key *key = &r->keys[i];
+
+		if (key->state != ROTATION_RETIRING || now < rotation_retires_at(key, rules) ||
+		    !has_successor(r, sights, key->algorithm))
+			continue;
+		key->state = ROTATION_RETIRED;
+		key->since = now;
+		changed = true;
+	}
+	return changed;
+}
+
+int
+rotation_sign_order(const struct rotation_key *key)
+{
+	switch (key->state) {
+	case ROTATION_ACTIVE:
+		return 0;
+	case ROTATION_RETIRING:
+		return 1;
+	case ROTATION_PENDING:
+	case ROTATION_RETIRED:
+		return -1;
+	}
+	BUG("rotation state %d", (int)key->state);
+}
