@@ -70,14 +70,13 @@ struct dns_source {
 	void (*query)(void *context, const char *name, enum dns_type type, int64_t deadline_ms,
 	    struct arena *arena, struct dns_answer *out);
 	/*
-	 * query_each - ask every authoritative server of the name's zone, past all caches.
-	 * One answer for each address of each server, DNS_TEMPFAIL for those that cannot be
-	 * reached. *count_out 0: who the servers are could not be found out. May be NULL: this
-	 * source cannot do it.
+	 * query_each - ask every authoritative server of the name's zone, past all caches;
+	 * returns how many answers *out (in the arena) has: one for each address of each
+	 * server, DNS_TEMPFAIL for those that cannot be reached. 0: who the servers are could
+	 * not be found out. May be NULL: this source cannot do it.
 	 */
-	void (*query_each)(void *context, const char *name, enum dns_type type,
-	    int64_t deadline_ms, struct arena *arena, struct dns_server_answer **out,
-	    size_t *count_out);
+	size_t (*query_each)(void *context, const char *name, enum dns_type type,
+	    int64_t deadline_ms, struct arena *arena, struct dns_server_answer **out);
 	void *context;
 };
 
