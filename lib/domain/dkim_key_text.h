@@ -10,8 +10,13 @@
 
 enum dkim_key_status {
 	DKIM_PUBLISHED,
-	DKIM_PUBLISHED_NONE,	/* no name, or no TXT record at it that could be a key */
-	DKIM_PUBLISHED_SEVERAL, /* more than one TXT record */
+	DKIM_PUBLISHED_NONE, /* no name, no TXT record, or one that begins with another v= */
+	/*
+	 * More than one TXT record, whatever is in them: RFC 6376 3.6.2.2 leaves undefined
+	 * what readers make of that, so neither do we trust one nor may our own keys rely on
+	 * it.
+	 */
+	DKIM_PUBLISHED_SEVERAL,
 	DKIM_PUBLISHED_SYNTAX,
 	DKIM_PUBLISHED_REVOKED, /* p= is empty */
 	DKIM_PUBLISHED_TEMPFAIL,
@@ -21,8 +26,11 @@ enum dkim_key_type { DKIM_KEY_RSA, DKIM_KEY_ED25519, DKIM_KEY_OTHER };
 
 struct dkim_key_text {
 	enum dkim_key_type type;
-	struct view key;    /* p= decoded: DER SubjectPublicKeyInfo or RSAPublicKey; Ed25519: 32
-			       octets */
+	/*
+	 * p= decoded. RSA: always DER SubjectPublicKeyInfo, written anew (published may be
+	 * that or RSAPublicKey). Ed25519: 32 octets. Another type: what there is.
+	 */
+	struct view key;
 	struct view record; /* the whole record as published */
 	unsigned bits;	    /* RSA: of the modulus; Ed25519: 256; 0: unknown type */
 	bool sha256_allowed, sha1_allowed; /* h= */
@@ -31,7 +39,10 @@ struct dkim_key_text {
 	bool is_strict;			   /* t=s */
 };
 
-/* dkim_key_text_parse - pure. SYNTAX, REVOKED or PUBLISHED. Decoded octets live in the arena.
+/*
+ * dkim_key_text_parse - pure. SYNTAX, REVOKED or PUBLISHED. Decoded octets live in the arena.
+ * The grammar is kept strictly: duplicate tags, a v= that is not first or not DKIM1, base64
+ * that is none, octets behind the key are SYNTAX. Unknown tags and list members are ignored.
  */
 MUST_CHECK enum dkim_key_status dkim_key_text_parse(
     struct view record, struct arena *arena, struct dkim_key_text *out, const char **why_out);
