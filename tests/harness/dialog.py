@@ -13,6 +13,7 @@ import time
 
 from . import config as cfg
 from .client import Client, ClientError, insecure_context, dot_stuff
+from .dns import DnsServer
 from .gate import Gate, GateError, is_sanitized
 from .maildir import Maildir
 from .upstream import DeadUpstream, ScriptedUpstream, unescape
@@ -30,7 +31,7 @@ class DialogError(Exception):
 class Statement:
     def __init__(self, number, word, rest):
         self.number, self.word, self.rest = number, word, rest
-        self.lines = []  # of "message" and "rewrite-raw": the "|" lines
+        self.lines = []  # of "message", "rewrite-raw" and "dns": the "|" lines
         self.body = []  # of "repeat"
 
     def args(self):
@@ -67,6 +68,7 @@ def parse(text):
 
 
 HEADER_WORDS = ("set", "unset", "user", "nouser", "servers", "server", "maildir", "on", "env",
+                "dns:", "authority",
                 "allow-edits", "allow-problems", "start-fails", "as-root")
 
 
@@ -87,6 +89,7 @@ class Dialog:
             self.header, self.script = parse(file.read())
         self.build, self.keys = build, keys
         self.servers = {}
+        self.dns_servers = {}  # "dns": the one that the gate asks; authorities by their names
         self.maildir = None
         self.talks, self.current = {}, None
         self.talk_log = []
@@ -114,8 +117,20 @@ class Dialog:
             self.servers[name] = self.make_server(server_options.get(name, []))
         upstream = cfg.smtp_upstream(server.address for server in self.servers.values())
         self.gate = Gate(self.build, self.keys, upstream)
+        for s in sorted(self.header, key=lambda s: s.word != "dns:"):
+            self.prepare_dns(s)
         for s in self.header:
             self.prepare_one(s)
+
+    def prepare_dns(self, s):
+        if s.word == "dns:":
+            self.dns_servers["dns"] = DnsServer(self.expand("\n".join(s.lines)))
+            for path, value in self.dns_servers["dns"].settings.items():
+                self.gate.set(path, value)
+        elif s.word == "authority":
+            name, address = s.args()
+            self.dns_servers[name] = DnsServer(self.expand("\n".join(s.lines)), address,
+                                               self.dns_servers["dns"].port)
 
     def make_server(self, options):
         values = dict(option.partition("=")[::2] for option in options)
@@ -198,7 +213,7 @@ class Dialog:
                 timer.cancel()
             for talk in self.talks.values():
                 talk.client.close()
-            for server in self.servers.values():
+            for server in [*self.servers.values(), *self.dns_servers.values()]:
                 server.stop()
             if self.gate:
                 self.gate.kill()
@@ -209,7 +224,8 @@ class Dialog:
             handler = getattr(self, "do_" + s.word.rstrip(":").replace("-", "_"), None)
             handler = SIGNS.get(s.word, handler)
             if handler is None:
-                handler = self.do_server if s.word in self.servers else None
+                handler = self.do_server if s.word in self.servers else \
+                    self.do_dns_server if s.word in self.dns_servers else None
             if handler is None:
                 raise DialogError(f"{self.path}:{s.number}: unknown statement {s.word!r}")
             try:
@@ -507,6 +523,30 @@ class Dialog:
             server.on(stage, action, argument[0] if argument else "", int(nth or 0))
         elif what == "off":
             server.rules.clear()
+        else:
+            raise DialogError(f"unknown: {s.word} {what}")
+
+    def do_dns_server(self, s):
+        server = self.dns_servers[s.word]
+        what, *words = self.expand(s.rest).split(" ", 3)
+        if what in ("add", "set"):
+            if what == "set":
+                server.remove(*words[:2])
+            server.load(" ".join(words))
+        elif what == "remove":
+            server.remove(*words)
+        elif what == "behave":
+            name, kind = (None if word == "*" else word for word in words[:2])
+            server.behave(name, kind, *words[2].split(" "))
+        elif what in ("off", "on"):
+            (server.stop if what == "off" else server.start)()
+        elif what == "forget":
+            server.forget()
+        elif what == "asked":
+            name, kind = (None if word == "*" else word for word in words[:2])
+            found = server.count(name, kind)
+            least, _, most = words[2].partition("-")
+            self.check(int(least) <= found <= int(most or least), f"asked {found} times")
         else:
             raise DialogError(f"unknown: {s.word} {what}")
 

@@ -13,6 +13,7 @@ warnings.filterwarnings("ignore", category=DeprecationWarning)  # crypt, asyncor
 
 # pylint: disable=wrong-import-position
 from harness import config, keys as harness_keys  # noqa: E402
+from harness.dns import DnsServer  # noqa: E402
 from harness.gate import Gate, owner_of_tests  # noqa: E402
 from harness.upstream import ScriptedUpstream  # noqa: E402
 
@@ -62,6 +63,13 @@ def sink(gate_keys):
     yield server
     server.stop()
     assert not server.problems
+
+
+@pytest.fixture
+def dns_server():
+    """An empty DNS server. A gate that shall ask it: start_gate(upstream, dns_server.settings)."""
+    with DnsServer() as server:
+        yield server
 
 
 @pytest.fixture
