@@ -21,6 +21,7 @@ static const struct {
 	    command_check_config },
 	{ "keygen", "make a DKIM key and print its DNS record", command_keygen },
 	{ "passwd", "set a login's password in the users file", command_passwd },
+	{ "rotate", "make the next DKIM key of a domain", command_rotate },
 };
 
 static void

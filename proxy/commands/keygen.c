@@ -8,6 +8,7 @@
 #include "lib/base/clock.h"
 #include "lib/domain/dkim_key.h"
 #include "lib/mail/domain_name.h"
+#include "proxy/commands/record_text.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,8 +22,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define KEYS_DIR   "/etc/gatepost/keys"
-#define RECORD_MAX 8192 /* octets */
+#define KEYS_DIR "/etc/gatepost/keys"
 
 enum { BITS_DEFAULT = 2048, BITS_MIN = 1024, BITS_GOOD = 2048, BITS_MAX = 4096 };
 
@@ -269,30 +269,6 @@ make_key(const struct options *o, struct buf *record, struct err *err)
 }
 
 static void
-print_strings(const char *glue, struct view record)
-{
-	struct view string;
-
-	for (size_t i = 0; dkim_record_string(&record, &string); i++)
-		printf("%s\"%.*s\"", i > 0 ? glue : "", VIEW_ARG(string));
-}
-
-static void
-print_json_string(const char *key, struct view value)
-{
-	printf("\"%s\": \"", key);
-	for (size_t i = 0; i < value.len; i++) {
-		const unsigned char c = (unsigned char)value.p[i];
-
-		if (c < 0x20)
-			printf("\\u%04x", c);
-		else
-			printf("%s%c", c == '"' || c == '\\' ? "\\" : "", c);
-	}
-	printf("\"");
-}
-
-static void
 print_json(const struct options *o, struct view record, struct view zone_line)
 {
 	const struct {
@@ -309,11 +285,11 @@ print_json(const struct options *o, struct view record, struct view zone_line)
 
 	printf("{");
 	for (size_t i = 0; i < ARRAY_LEN(members); i++) {
-		print_json_string(members[i].key, members[i].value);
+		json_print_member(members[i].key, members[i].value);
 		printf(", ");
 	}
 	printf("\"name\": \"%s._domainkey.%s\", \"strings\": [", o->selector, o->domain);
-	print_strings(", ", record);
+	record_print_strings(", ", record);
 	printf("]}\n");
 }
 
@@ -331,7 +307,7 @@ print_text(const struct options *o, struct view record, struct view zone_line)
 		    BITS_GOOD);
 	printf("\n1. Publish this TXT record:\n\n  name:   %s._domainkey.%s\n  value:  ",
 	    o->selector, o->domain);
-	print_strings("\n          ", record);
+	record_print_strings("\n          ", record);
 	printf("\n\nThe same as a line of a zone file:\n\n%.*s\n", VIEW_ARG(zone_line));
 	printf("\n2. When DNS has it (dig +short TXT %s._domainkey.%s), let Gatepost sign with "
 	       "it:\n\n",
@@ -347,7 +323,7 @@ print_result(const struct options *o, struct view record)
 	struct buf zone_line;
 	bool ok;
 
-	buf_init(&zone_line, RECORD_MAX);
+	buf_init(&zone_line, RECORD_TEXT_MAX);
 	ok = dkim_record_zone_line(o->domain, o->selector, record, &zone_line);
 	if (ok && o->json)
 		print_json(o, record, buf_view(&zone_line));
@@ -374,7 +350,7 @@ command_keygen(int argc, char **argv)
 		    o.selector, o.domain);
 		return EXIT_USAGE;
 	}
-	buf_init(&record, RECORD_MAX);
+	buf_init(&record, RECORD_TEXT_MAX);
 	ok = prepare_path(&o, &err) && make_key(&o, &record, &err);
 	if (!ok)
 		fprintf(stderr, "gatepost keygen: %s\n", err.text);
