@@ -119,30 +119,38 @@ activate(struct rotation *r, struct rotation_key *key, int64_t now)
 
 /*
  * A record that every server shows may still be missing for a resolver that asked before it was
- * there: it keeps that answer for the negative TTL (RFC 2308 5). So the wait is the longer of
- * the two, and begins anew whenever a server does not show it or does not answer.
+ * there: it keeps that answer for the negative TTL (RFC 2308 5). So the wait is as long as that
+ * at least, and begins anew whenever a server does not show it; for a pending key also when one
+ * does not answer.
  */
-static bool
-step_pending(struct rotation *r, struct rotation_key *key, const struct rotation_sight *sight,
-    const struct rotation_rules *rules, int64_t now)
+static void
+note_sight(struct rotation_key *key, const struct rotation_sight *sight, int64_t now)
 {
-	const struct rotation_key before = *key;
-
-	if (sight->kind != SIGHT_SHOWN) {
-		key->shown_since = 0;
-		if (sight->kind == SIGHT_MISSING)
-			key->negative_ttl_s =
-			    longer(key->negative_ttl_s, sight->ttl_s < ROTATION_NEGATIVE_TTL_MAX
-							    ? sight->ttl_s
-							    : ROTATION_NEGATIVE_TTL_MAX);
-	} else {
+	switch (sight->kind) {
+	case SIGHT_SHOWN:
+		key->ttl_s = longer(key->ttl_s, sight->ttl_s);
 		if (key->shown_since == 0 || key->shown_since > now)
 			key->shown_since = now;
-		if (now - key->shown_since >= longer(rules->settle_s, key->negative_ttl_s))
-			activate(r, key, now);
+		return;
+	case SIGHT_MISSING:
+		key->shown_since = 0;
+		key->negative_ttl_s = longer(key->negative_ttl_s,
+		    sight->ttl_s < ROTATION_NEGATIVE_TTL_MAX ? longer(sight->ttl_s, 1)
+							     : ROTATION_NEGATIVE_TTL_MAX);
+		return;
+	case SIGHT_UNKNOWN:
+		if (key->state == ROTATION_PENDING)
+			key->shown_since = 0;
+		return;
 	}
-	return before.shown_since != key->shown_since ||
-	       before.negative_ttl_s != key->negative_ttl_s || before.state != key->state;
+	BUG("sight %d", (int)sight->kind);
+}
+
+bool
+rotation_is_settled(const struct rotation_key *key, int64_t now)
+{
+	return key->negative_ttl_s == 0 ||
+	       (key->shown_since > 0 && now - key->shown_since >= key->negative_ttl_s);
 }
 
 int64_t
@@ -165,36 +173,38 @@ has_successor(const struct rotation *r, const struct rotation_sight *sights,
 }
 
 static bool
-note_ttl(struct rotation_key *key, const struct rotation_sight *sight)
+is_same(const struct rotation_key *a, const struct rotation_key *b)
 {
-	if (sight->kind != SIGHT_SHOWN || sight->ttl_s <= key->ttl_s)
-		return false;
-	key->ttl_s = sight->ttl_s;
-	return true;
+	return a->state == b->state && a->since == b->since &&
+	       a->shown_since == b->shown_since && a->ttl_s == b->ttl_s &&
+	       a->negative_ttl_s == b->negative_ttl_s;
 }
 
 bool
 rotation_step(struct rotation *r, const struct rotation_sight *sights,
     const struct rotation_rules *rules, int64_t now)
 {
+	const struct rotation before = *r;
 	bool changed = false;
 
 	for (size_t i = 0; i < r->count; i++) {
 		struct rotation_key *key = &r->keys[i];
 
-		changed = note_ttl(key, &sights[i]) || changed;
-		if (key->state == ROTATION_PENDING)
-			changed = step_pending(r, key, &sights[i], rules, now) || changed;
+		if (key->state != ROTATION_RETIRED)
+			note_sight(key, &sights[i], now);
+		if (key->state == ROTATION_PENDING && sights[i].kind == SIGHT_SHOWN &&
+		    now - key->shown_since >= rules->settle_s && rotation_is_settled(key, now))
+			activate(r, key, now);
 	}
 	for (size_t i = 0; i < r->count; i++) {
 		struct rotation_key *key = &r->keys[i];
 
-		if (key->state != ROTATION_RETIRING || now < rotation_retires_at(key, rules) ||
-		    !has_successor(r, sights, key->algorithm))
-			continue;
-		key->state = ROTATION_RETIRED;
-		key->since = now;
-		changed = true;
+		if (key->state == ROTATION_RETIRING && now >= rotation_retires_at(key, rules) &&
+		    has_successor(r, sights, key->algorithm)) {
+			key->state = ROTATION_RETIRED;
+			key->since = now;
+		}
+		changed = changed || !is_same(key, &before.keys[i]);
 	}
 	return changed;
 }

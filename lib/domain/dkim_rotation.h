@@ -14,9 +14,10 @@
 
 #include "lib/domain/dkim_key.h"
 
-#define ROTATION_KEYS_MAX	  32	/* of one domain, retired ones included */
-#define ROTATION_NEGATIVE_TTL_MAX 86400 /* seconds: RFC 2308 5 lets nobody keep "none" longer \
-					 */
+#define ROTATION_KEYS_MAX 32 /* of one domain, retired ones included */
+#define ROTATION_NEGATIVE_TTL_MAX                                   \
+	86400 /* seconds: RFC 2308 5 lets nobody keep "none" longer \
+	       */
 
 enum rotation_state {
 	ROTATION_PENDING,  /* made, not yet shown by every server */
@@ -31,10 +32,11 @@ struct rotation_key {
 	enum rotation_state state;
 	bool is_configured;  /* the private key is named in the configuration, not in FOLDER */
 	int64_t since;	     /* seconds since 1970: when the state began */
-	int64_t shown_since; /* pending: every server has shown it since then; 0: not so */
+	int64_t shown_since; /* every server has shown it since then; 0: not so */
 	int64_t ttl_s;	     /* the longest TTL that its record was seen with */
-	int64_t
-	    negative_ttl_s; /* pending: how long a resolver may believe that it is not there */
+	/* How long a resolver may believe that the record is not there; 0: it never was
+	 * missing. */
+	int64_t negative_ttl_s;
 };
 
 struct rotation {
@@ -83,6 +85,12 @@ MUST_CHECK bool rotation_adopt(
  */
 bool rotation_step(struct rotation *r, const struct rotation_sight *sights,
     const struct rotation_rules *rules, int64_t now);
+
+/*
+ * rotation_is_settled - no resolver can still believe that the record is missing. An active key
+ * whose record was lost and came back has to wait as a new one does.
+ */
+bool rotation_is_settled(const struct rotation_key *key, int64_t now);
 
 /* rotation_retires_at - when a retiring key's record may go at the earliest. */
 int64_t rotation_retires_at(const struct rotation_key *key, const struct rotation_rules *rules);

@@ -51,6 +51,7 @@ test_a_key_signs_when_every_server_has_shown_it_long_enough(void **state)
 	assert_int_equal(r.keys[1].state, ROTATION_PENDING);
 	assert_int_equal(r.keys[1].shown_since, NOW);
 	assert_false(step(&r, SIGHT_SHOWN, SIGHT_SHOWN, 300, NOW + 3599));
+	assert_int_equal(r.keys[1].state, ROTATION_PENDING);
 	assert_true(step(&r, SIGHT_SHOWN, SIGHT_SHOWN, 300, NOW + 3600));
 	assert_int_equal(r.keys[1].state, ROTATION_ACTIVE);
 	assert_int_equal(r.keys[0].state, ROTATION_RETIRING);
@@ -155,11 +156,34 @@ test_a_key_does_not_retire_while_its_successor_is_not_shown(void **state)
 	begin(&r);
 	(void)step(&r, SIGHT_SHOWN, SIGHT_SHOWN, 300, NOW);
 	(void)step(&r, SIGHT_SHOWN, SIGHT_SHOWN, 300, NOW + 3600);
-	assert_false(step(&r, SIGHT_SHOWN, SIGHT_MISSING, 300, NOW + 30 * 86400));
+	(void)step(&r, SIGHT_SHOWN, SIGHT_MISSING, 300, NOW + 30 * 86400);
+	assert_int_equal(r.keys[0].state, ROTATION_RETIRING);
 	assert_false(step(&r, SIGHT_SHOWN, SIGHT_UNKNOWN, 300, NOW + 31 * 86400));
 	assert_int_equal(r.keys[0].state, ROTATION_RETIRING);
 	assert_true(step(&r, SIGHT_MISSING, SIGHT_SHOWN, 300, NOW + 32 * 86400));
 	assert_int_equal(r.keys[0].state, ROTATION_RETIRED);
+}
+
+static void
+test_an_active_key_that_was_lost_waits_before_it_signs_again(void **state)
+{
+	struct rotation r;
+
+	(void)state;
+	begin(&r);
+	(void)step(&r, SIGHT_SHOWN, SIGHT_MISSING, 900, NOW);
+	assert_true(rotation_is_settled(&r.keys[0], NOW));
+	(void)step(&r, SIGHT_MISSING, SIGHT_MISSING, 900, NOW + 100);
+	assert_false(rotation_is_settled(&r.keys[0], NOW + 100));
+	(void)step(&r, SIGHT_UNKNOWN, SIGHT_MISSING, 900, NOW + 200);
+	assert_false(rotation_is_settled(&r.keys[0], NOW + 5000));
+	(void)step(&r, SIGHT_SHOWN, SIGHT_MISSING, 900, NOW + 300);
+	assert_false(rotation_is_settled(&r.keys[0], NOW + 1199));
+	assert_true(rotation_is_settled(&r.keys[0], NOW + 1200));
+	/* a server that does not answer says nothing against it */
+	(void)step(&r, SIGHT_UNKNOWN, SIGHT_MISSING, 900, NOW + 1300);
+	assert_true(rotation_is_settled(&r.keys[0], NOW + 1300));
+	assert_int_equal(r.keys[0].state, ROTATION_ACTIVE);
 }
 
 static void
@@ -366,6 +390,7 @@ main(void)
 		cmocka_unit_test(
 		    test_a_retiring_key_stays_for_the_longer_of_ttl_and_queue_life),
 		cmocka_unit_test(test_a_key_does_not_retire_while_its_successor_is_not_shown),
+		cmocka_unit_test(test_an_active_key_that_was_lost_waits_before_it_signs_again),
 		cmocka_unit_test(test_algorithms_rotate_on_their_own),
 		cmocka_unit_test(test_what_cannot_begin_says_why),
 		cmocka_unit_test(test_the_longest_retired_key_makes_room),
