@@ -23,10 +23,11 @@ struct config_tls {
 
 struct config_listener {
 	struct conf_where where;
-	const char *listen; /* "[::]:587" */
-	int role;	    /* enum gate_role */
-	int tls;	    /* enum listener_tls */
-	bool insecure;	    /* allows tls = none away from loopback */
+	const char *listen;		    /* "[::]:587" */
+	int role;			    /* enum gate_role */
+	int tls;			    /* enum listener_tls */
+	bool insecure;			    /* allows tls = none away from loopback */
+	struct conf_strings proxy_networks; /* of balancers, which send a PROXY header */
 };
 
 struct config_backend {

@@ -59,6 +59,22 @@ host_is_loopback(const char *server)
 /* ---- listeners ---- */
 
 static void
+check_proxy_networks(const struct config_listener *l, size_t index, struct conf_errors *errors)
+{
+	struct network network;
+
+	for (size_t i = 0; i < l->proxy_networks.count; i++) {
+		struct err err = { 0 };
+		char path[PATH_TEXT_MAX];
+
+		if (network_parse(l->proxy_networks.items[i], &network, &err))
+			continue;
+		snprintf(path, sizeof(path), "listeners[%zu].proxy_networks[%zu]", index, i);
+		conf_error(errors, l->where, path, "%s", err.text);
+	}
+}
+
+static void
 check_listener(const struct loaded_config *c, size_t index, struct conf_errors *errors)
 {
 	const struct config_listener *all = c->config.listeners.items;
@@ -67,6 +83,7 @@ check_listener(const struct loaded_config *c, size_t index, struct conf_errors *
 	struct err err = { 0 };
 	char path[PATH_TEXT_MAX];
 
+	check_proxy_networks(l, index, errors);
 	if (l->listen == NULL)
 		return;
 	snprintf(path, sizeof(path), "listeners[%zu].listen", index);

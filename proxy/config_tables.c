@@ -127,6 +127,11 @@ static const struct conf_row listener_rows[] = {
 		    "addresses only, unless insecure is set)." },
 	{ NAMED("insecure", CONF_BOOL, config_listener, insecure), .fallback = "false",
 	    .help = "Allows tls = \"none\" on an address that is not loopback." },
+	{ NAMED("proxy_networks", CONF_STRINGS, config_listener, proxy_networks),
+	    .help =
+		"Networks of the balancers in front: each connection from there must begin "
+		"with a PROXY protocol header (version 1 or 2), which says who the client is; "
+		"from elsewhere none is taken." },
 	{ .key = NULL },
 };
 

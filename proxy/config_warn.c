@@ -2,6 +2,8 @@
 /* What a configuration may say, though hardly anybody means it. */
 #include "proxy/config_check.h"
 
+#include "lib/net/address.h"
+
 #include <stdio.h>
 
 static size_t
@@ -12,6 +14,21 @@ chain_find(const struct chain_entry *chain, size_t count, const char *name)
 			return i;
 	}
 	return SIZE_MAX;
+}
+
+static void
+warn_proxy_networks(
+    const struct config_listener *l, const char *path, struct conf_errors *warnings)
+{
+	struct network network;
+
+	for (size_t i = 0; i < l->proxy_networks.count; i++) {
+		if (network_parse(l->proxy_networks.items[i], &network, NULL) &&
+		    network.prefix == 0)
+			conf_error(warnings, l->where, path,
+			    "proxy_networks has \"%s\": anybody may claim any address",
+			    l->proxy_networks.items[i]);
+	}
 }
 
 static void
@@ -27,6 +44,7 @@ warn_listeners(const struct loaded_config *c, struct conf_errors *warnings)
 		    listeners[i].tls == LISTENER_TLS_NONE)
 			conf_error(warnings, listeners[i].where, path,
 			    "nobody can log in here: passwords are taken over TLS only");
+		warn_proxy_networks(&listeners[i], path, warnings);
 	}
 }
 

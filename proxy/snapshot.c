@@ -5,7 +5,6 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/domain/dkim_key.h"
-#include "lib/net/address.h"
 #include "proxy/privileges.h"
 
 #include <stdio.h>
@@ -64,6 +63,20 @@ make_upstreams(struct snapshot *s, struct conf_errors *errors)
 }
 
 static void
+make_proxy_networks(struct snapshot_listener *l, struct conf_errors *errors)
+{
+	const struct conf_strings *texts = &l->config->proxy_networks;
+	struct err err = { 0 };
+
+	l->proxy_networks = mem_calloc(texts->count + 1, sizeof(*l->proxy_networks));
+	for (size_t i = 0; i < texts->count; i++) {
+		if (!network_parse(texts->items[i], &l->proxy_networks[i], &err))
+			conf_error(errors, l->config->where, "listeners.proxy_networks", "%s",
+			    err.text);
+	}
+}
+
+static void
 make_listeners(struct snapshot *s, struct conf_errors *errors)
 {
 	const struct config_listener *configs = s->config->listeners.items;
@@ -73,6 +86,7 @@ make_listeners(struct snapshot *s, struct conf_errors *errors)
 		struct snapshot_listener *l = &s->listeners[i];
 		struct err err = { 0 };
 		l->config = &configs[i];
+		make_proxy_networks(l, errors);
 		if (!address_parse(configs[i].listen, &l->address, &err)) {
 			conf_error(
 			    errors, configs[i].where, "listeners.listen", "%s", err.text);
@@ -128,8 +142,10 @@ destroy(struct snapshot *s)
 {
 	for (size_t i = 0; i < ARRAY_LEN(s->services); i++)
 		chain_destroy(&s->services[i].chain);
-	for (size_t i = 0; s->listeners != NULL && i < s->config->listeners.count; i++)
+	for (size_t i = 0; s->listeners != NULL && i < s->config->listeners.count; i++) {
 		SSL_CTX_free(s->listeners[i].tls);
+		mem_free(s->listeners[i].proxy_networks);
+	}
 	for (size_t i = 0; s->upstreams != NULL && i < s->config->upstreams.count; i++)
 		upstream_destroy(&s->upstreams[i]);
 	auth_destroy(&s->authenticator);

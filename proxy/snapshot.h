@@ -7,6 +7,7 @@
 #ifndef GATEPOST_PROXY_SNAPSHOT_H
 #define GATEPOST_PROXY_SNAPSHOT_H
 
+#include "lib/net/address.h"
 #include "lib/net/tls.h"
 #include "proxy/auth/auth.h"
 #include "proxy/config.h"
@@ -23,7 +24,8 @@ struct snapshot_service {
 struct snapshot_listener {
 	const struct config_listener *config;
 	struct sockaddr_storage address;
-	SSL_CTX *tls; /* owned; NULL: tls = none */
+	SSL_CTX *tls;			/* owned; NULL: tls = none */
+	struct network *proxy_networks; /* owned; as many as config->proxy_networks */
 };
 
 struct snapshot {

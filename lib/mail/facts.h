@@ -47,6 +47,7 @@ struct facts {
 	const char *listener;	/* "[::]:587" */
 	enum gate_role role;
 	struct peer_address client;
+	const char *via;  /* the balancer that named the client (PROXY protocol); "": none */
 	const char *helo; /* as given, "" before it */
 	bool is_esmtp;	  /* EHLO, not HELO */
 	struct tls_facts tls;

@@ -56,8 +56,9 @@ input_handshake(struct session *s)
 	if (status == INPUT_CLOSED) {
 		char text[160];
 		tls_error_text(text, sizeof(text));
-		log_event(LEVEL_INFO, "tls.fail", LOG_STR("id", s->facts.session_id),
-		    LOG_STR("client", s->facts.client.text), LOG_STR("text", text));
+		log_event(s->is_check ? LEVEL_DEBUG : LEVEL_INFO, "tls.fail",
+		    LOG_STR("id", s->facts.session_id), LOG_STR("client", s->facts.client.text),
+		    LOG_STR("text", text));
 		SSL_set_quiet_shutdown(s->ssl, 1);
 	}
 	return status;
@@ -150,6 +151,12 @@ input_start_tls(struct session *s)
 	if (s->ssl == NULL || SSL_set_fd(s->ssl, s->fd) != 1)
 		BUG("no SSL object");
 	s->handshaking = true;
+}
+
+bool
+input_is_silent(const struct session *s)
+{
+	return s->proxy != NULL || s->handshaking;
 }
 
 bool

@@ -9,7 +9,6 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
-#include "lib/net/address.h"
 
 #include <openssl/rand.h>
 #include <stdatomic.h>
@@ -83,11 +82,9 @@ session_create(int fd, const struct sockaddr_storage *client, struct snapshot *s
 	f->hostname = snapshot->config->hostname;
 	f->listener = listener->config->listen;
 	f->role = (enum gate_role)listener->config->role;
-	f->client.addr = *client;
-	address_fold(&f->client.addr);
-	address_host_text(&f->client.addr, f->client.text);
-	f->client.port = address_port(&f->client.addr);
-	f->helo = f->message_id = f->reverse_path = "";
+	f->helo = f->message_id = f->reverse_path = f->via = "";
+	session_set_client(s, client);
+	proxied_begin(s);
 	if (listener->config->tls == LISTENER_TLS_IMPLICIT) {
 		s->ssl = SSL_new(listener->tls);
 		if (s->ssl == NULL || SSL_set_fd(s->ssl, fd) != 1)
@@ -103,14 +100,16 @@ session_destroy(struct session **sp)
 	struct session *s = *sp;
 
 	transaction_end(s);
-	log_event(LEVEL_INFO, "session.end", LOG_STR("id", s->facts.session_id),
-	    LOG_STR("client", s->facts.client.text), LOG_STR("reason", s->end_reason),
+	log_event(s->is_check && s->messages == 0 ? LEVEL_DEBUG : LEVEL_INFO, "session.end",
+	    LOG_STR("id", s->facts.session_id), LOG_STR("client", s->facts.client.text),
+	    LOG_OPT("via", s->facts.via), LOG_STR("reason", s->end_reason),
 	    LOG_U64("messages", s->messages), LOG_U64("errors", s->errors),
 	    LOG_U64("ms", clock_mono_ms() - s->opened_ms));
 	if (s->auth != NULL) {
 		mech_run_finish(s->auth);
 		mem_free(s->auth);
 	}
+	mem_free(s->proxy);
 	SSL_free(s->ssl);
 	(void)close(s->fd);
 	if (s->in.p != NULL) /* a client that vanished may have left half of an AUTH line */
@@ -202,7 +201,8 @@ greet(struct session *s)
 	s->greeted = true;
 	log_event(LEVEL_DEBUG, "session.start", LOG_STR("id", s->facts.session_id),
 	    LOG_STR("client", s->facts.client.text), LOG_U64("port", s->facts.client.port),
-	    LOG_STR("listener", s->facts.listener), LOG_OPT("tls", s->facts.tls.version));
+	    LOG_OPT("via", s->facts.via), LOG_STR("listener", s->facts.listener),
+	    LOG_OPT("tls", s->facts.tls.version));
 	if (session_is_draining()) {
 		session_close(s, REPLY_SHUTDOWN, s->facts.hostname, "shutdown");
 	} else if (s->ssl == NULL && input_has_early_talk(s)) {
@@ -362,7 +362,7 @@ consume_line(struct session *s)
 static bool
 consume(struct session *s)
 {
-	if (s->state == STATE_CLOSING || s->in.len == 0 || s->handshaking)
+	if (s->state == STATE_CLOSING || s->in.len == 0 || input_is_silent(s))
 		return false;
 	if (s->state != STATE_CONTENT)
 		return consume_line(s);
@@ -383,7 +383,7 @@ wait_deadline(const struct session *s)
 
 	if (s->state == STATE_CLOSING)
 		return s->phase_since_ms + CLOSING_MS;
-	if (s->handshaking || s->state == STATE_START)
+	if (input_is_silent(s) || s->state == STATE_START)
 		wait = limits->greeting_ms;
 	else if (s->state == STATE_CONTENT)
 		wait = limits->data_ms;
@@ -396,20 +396,27 @@ wake(struct session *s, enum session_wake why)
 {
 	if (why == WAKE_TIMEOUT && s->state == STATE_CLOSING && !s->lingering)
 		s->end_reason = "timeout";
+	if (why == WAKE_TIMEOUT && s->proxy != NULL)
+		proxied_give_up(s, "timeout");
 	if (why == WAKE_TIMEOUT)
-		session_close(s, s->handshaking ? REPLY_COUNT : REPLY_TIMEOUT,
+		session_close(s, input_is_silent(s) ? REPLY_COUNT : REPLY_TIMEOUT,
 		    s->facts.hostname, "timeout");
 	else if (why == WAKE_STOP || (why == WAKE_DRAIN && s->tx == NULL))
-		session_close(s, s->handshaking ? REPLY_COUNT : REPLY_SHUTDOWN,
+		session_close(s, input_is_silent(s) ? REPLY_COUNT : REPLY_SHUTDOWN,
 		    s->facts.hostname, "shutdown");
 }
 
 static enum session_wait
 lost(struct session *s)
 {
+	const char *reason = "lost connection";
+
+	if (s->proxy != NULL)
+		reason = "no PROXY header";
+	else if (s->handshaking)
+		reason = "TLS handshake failed";
 	if (s->state != STATE_CLOSING)
-		session_close(s, REPLY_COUNT, NULL,
-		    s->handshaking ? "TLS handshake failed" : "lost connection");
+		session_close(s, REPLY_COUNT, NULL, reason);
 	return WAIT_NONE;
 }
 
@@ -433,6 +440,12 @@ wait_for(struct session *s, enum input_status status)
 static enum session_wait
 run_round(struct session *s)
 {
+	if (s->proxy != NULL && s->state != STATE_CLOSING) {
+		enum input_status status = proxied_read(s);
+		if (status != INPUT_OK)
+			return wait_for(s, status);
+		begin_phase(s);
+	}
 	if (s->handshaking && s->state != STATE_CLOSING) {
 		enum input_status status = input_handshake(s);
 		if (status != INPUT_OK)
@@ -465,7 +478,7 @@ session_run(struct session *s, enum session_wake why, int64_t *deadline_ms_out)
 	bool late = why == WAKE_TIMEOUT && s->state == STATE_CLOSING;
 
 	wake(s, why);
-	if (late || (s->state == STATE_CLOSING && s->handshaking))
+	if (late || (s->state == STATE_CLOSING && input_is_silent(s)))
 		return WAIT_NONE;
 	for (int i = 0; i < 2 * FILLS_A_TURN && wait == WAIT_TURN; i++)
 		wait = run_round(s);
@@ -482,5 +495,5 @@ session_run(struct session *s, enum session_wake why, int64_t *deadline_ms_out)
 enum session_wait
 session_first_wait(const struct session *s)
 {
-	return s->handshaking ? WAIT_READ : WAIT_TURN;
+	return input_is_silent(s) ? WAIT_READ : WAIT_TURN;
 }

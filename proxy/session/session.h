@@ -48,7 +48,8 @@ void session_set_draining(bool on);
 struct session *session_create(int fd, const struct sockaddr_storage *client,
     struct snapshot *snapshot, const struct snapshot_listener *listener);
 
-/* session_first_wait - implicit TLS: the client speaks first, so it can be parked at once. */
+/* session_first_wait - implicit TLS, a PROXY header: the peer speaks first, so it can be parked
+ * at once. */
 enum session_wait session_first_wait(const struct session *s);
 
 /* session_run - as far as it goes; *deadline_ms_out is set for WAIT_READ and WAIT_WRITE. */

@@ -3,6 +3,7 @@
 #ifndef GATEPOST_PROXY_SESSION_SESSION_PRIVATE_H
 #define GATEPOST_PROXY_SESSION_SESSION_PRIVATE_H
 
+#include "lib/net/proxy_header.h"
 #include "lib/smtp/dot.h"
 #include "lib/smtp/line.h"
 #include "proxy/session/replies.h"
@@ -35,8 +36,10 @@ struct transaction {
 struct session {
 	struct session_slot slot;
 	int fd;
-	SSL *ssl; /* owned; NULL: plain */
+	SSL *ssl;		    /* owned; NULL: plain */
+	struct proxy_header *proxy; /* owned; while the balancer's header is awaited */
 	bool handshaking, greeted;
+	bool is_check; /* a balancer's own connection: it is not news in the log */
 	bool drained;  /* the socket gave less than was asked for */
 	bool has_quit; /* the client said so: it sends nothing more */
 	bool lingering;
@@ -78,9 +81,21 @@ enum input_status input_handshake(struct session *s);
 enum input_status input_fill(struct session *s);  /* read into s->in */
 enum input_status input_flush(struct session *s); /* write s->out */
 void input_start_tls(struct session *s);
+/* input_is_silent - neither in clear nor under TLS may anything be said yet. */
+bool input_is_silent(const struct session *s);
 bool input_has_early_talk(const struct session *s);
 enum input_status input_linger(
     struct session *s); /* after the last reply: until the peer closes */
+
+/*
+ * proxied.c: a connection from a network of balancers (proxy_networks) begins with a PROXY
+ * header, before anything else. proxied_read is over (INPUT_OK) when s->proxy is gone and
+ * facts.client is the client; what it refuses it logs.
+ */
+void session_set_client(struct session *s, const struct sockaddr_storage *addr);
+void proxied_begin(struct session *s); /* if the peer is a balancer */
+enum input_status proxied_read(struct session *s);
+void proxied_give_up(struct session *s, const char *reason); /* no header came in time */
 
 /* transaction.c */
 void transaction_begin(struct session *s, const struct smtp_mail *mail);

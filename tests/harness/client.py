@@ -156,6 +156,28 @@ def insecure_context(minimum=None, maximum=None, ca=None):
     return context
 
 
+PROXY_V2 = b"\r\n\r\n\0\r\nQUIT\n"
+
+
+def proxy_v1(source, port=40000):
+    """The PROXY protocol's line: this is whose connection it is."""
+    family, ours = ("TCP6", "2001:db8::1") if ":" in source else ("TCP4", "203.0.113.1")
+    return f"PROXY {family} {source} {ours} {port} 25\r\n".encode("ascii")
+
+
+def proxy_v2(source, port=40000, tlvs=b""):
+    """The same in binary; tlvs: octets behind the addresses. source None: LOCAL."""
+    if source is None:
+        return PROXY_V2 + b"\x20\x00" + struct.pack("!H", len(tlvs)) + tlvs
+    v6 = ":" in source
+    family = socket.AF_INET6 if v6 else socket.AF_INET
+    block = socket.inet_pton(family, source) + \
+        socket.inet_pton(family, "2001:db8::1" if v6 else "203.0.113.1") + \
+        struct.pack("!HH", port, 25) + tlvs
+    return PROXY_V2 + (b"\x21\x21" if v6 else b"\x21\x11") + \
+        struct.pack("!H", len(block)) + block
+
+
 def dot_stuff(content):
     """Content as it goes over the wire, with the final dot."""
     if content and not content.endswith(b"\r\n"):

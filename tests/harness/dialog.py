@@ -8,11 +8,12 @@ import os
 import re
 import shlex
 import signal
+import socket
 import threading
 import time
 
 from . import config as cfg
-from .client import Client, ClientError, insecure_context, dot_stuff
+from .client import Client, ClientError, dot_stuff, insecure_context, proxy_v1, proxy_v2
 from .dns import DnsServer
 from .gate import Gate, GateError, is_sanitized
 from .maildir import Maildir
@@ -309,8 +310,25 @@ class Dialog:
     # ---- clients ----
 
     def do_connect(self, s):
-        words = s.args()
-        listener, name = words[0], words[2] if words[1:2] == ["as"] else "main"
+        """connect LISTENER [as NAME] [through ADDRESS] [plain]"""
+        listener, *words = s.args()
+        options = self.connect_options(words)
+        self.check(words in ([], ["plain"]), f"what is {words}?")
+        self.connect(listener, options)
+        if listener == "submissions" and not words:
+            self.talk.client.start_tls()
+
+    @staticmethod
+    def connect_options(words):
+        """Takes "as NAME" and "through ADDRESS" out of words."""
+        options = {}
+        while words[:1] and words[0] in ("as", "through"):
+            option = words.pop(0)
+            options[option] = words.pop(0)
+        return options
+
+    def connect(self, listener, options):
+        name = options.get("as", "main")
         client = Client(self.gate.ports[listener], context=insecure_context())
         self.talks[name if name not in self.talks else f"{name}-{len(self.talks)}"] = \
             Talk(client, listener)
@@ -319,24 +337,45 @@ class Dialog:
             newest = list(self.talks)[-1]
             self.talks[name], self.talks[newest] = self.talks[newest], self.talks[name]
         self.current = name
-        if listener == "submissions" and "plain" not in words:
-            client.start_tls()
+        if "through" in options:
+            client.send(proxy_v2(options["through"]))
 
     def do_ready(self, s):
-        """ready LISTENER [as NAME] [LOGIN]: connected, greeted, TLS, logged in."""
-        words = s.args()
-        login = words[-1] if len(words) in (2, 4) else "alice@example.com"
-        self.do_connect(s)
+        """ready LISTENER [as NAME] [through ADDRESS] [LOGIN]: greeted, TLS, logged in."""
+        listener, *words = s.args()
+        options = self.connect_options(words)
+        login = words[0] if words else "alice@example.com"
+        self.connect(listener, options)
         client = self.talk.client
+        if listener == "submissions":
+            client.start_tls()
         self.check(client.reply().code == "220", "no greeting")
         client.expect("EHLO client.test", "250")
-        if words[0] == "submission":
+        if listener == "submission":
             client.expect("STARTTLS", "220")
             client.start_tls()
             client.expect("EHLO client.test", "250")
-        if words[0] != "inbound":
+        if listener != "inbound":
             reply = client.auth_plain(login, self.gate.users[login][0])
             self.check(reply.code == "235", f"AUTH: {reply}")
+
+    def do_proxy(self, s):
+        """proxy v1 ADDRESS, proxy v2 ADDRESS [TLVS], proxy local, proxy unknown, proxy self"""
+        version, *rest = self.expand(s.rest).split(" ")
+        headers = {"v1": lambda: proxy_v1(rest[0]),
+                   "v2": lambda: proxy_v2(rest[0], tlvs=unescape("".join(rest[1:]))),
+                   "local": lambda: proxy_v2(None),
+                   "self": lambda: proxy_v1(*self.talk.client.sock.getsockname()[:2]),
+                   "unknown": lambda: b"PROXY UNKNOWN\r\n"}
+        self.talk.client.send(headers[version]())
+
+    def do_proxy_tls(self, s):
+        """Like proxy, with the first octets of the handshake in the same segment."""
+        client = self.talk.client
+        client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
+        self.do_proxy(s)
+        client.start_tls()
+        client.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 0)
 
     def do_use(self, s):
         self.check(s.rest in self.talks, f"there is no client {s.rest}")

@@ -89,6 +89,10 @@ static const struct error_case error_cases[] = {
 	    ":3: listeners[0].tls: \"startls\" is not one of none, starttls, implicit (did you "
 	    "mean "
 	    "\"starttls\"?)" },
+	{ "a balancer's network that is none",
+	    { .listeners = "listeners: ( { listen = \"[::1]:587\"; role = \"submission\";\n"
+			   "proxy_networks = [ \"10.0.0.0/8\", \"balancer.test\" ]; } );" },
+	    ":3: listeners[0].proxy_networks[1]: \"balancer.test\" is not a network" },
 	{ "no listeners", { .listeners = "listeners: ( );" }, ": listeners: is empty" },
 	{ "TLS without a certificate", { .tls = "tls: { key = \"key.pem\"; };" },
 	    ": tls.certificate: is missing" },
@@ -324,6 +328,10 @@ static const struct warning_case warning_cases[] = {
 		    "listeners: ( { listen = \"127.0.0.1:587\"; role = \"submission\"; tls = "
 		    "\"none\"; } );" },
 	    ":3: listeners[0]: nobody can log in here" },
+	{ "a network of balancers that holds everybody",
+	    { .listeners = "listeners: ( { listen = \"[::1]:587\"; role = \"submission\"; "
+			   "proxy_networks = [ \"10.0.0.0/8\", \"::/0\" ]; } );" },
+	    ":3: listeners[0]: proxy_networks has \"::/0\"" },
 	{ "a submission chain without identity",
 	    { .submission = "submission: { upstream = \"mta\"; chain = [ \"dkim_sign\" ]; };" },
 	    ":7: submission.chain: has no \"identity\"" },
