@@ -85,6 +85,8 @@ MUST_CHECK bool dkim_keyring_add(struct dkim_keyring *r, const char *domain,
  */
 const struct dkim_domain *dkim_keyring_find(
     const struct dkim_keyring *r, const char *domain, bool parents);
-size_t dkim_keyring_count(const struct dkim_keyring *r);
+size_t dkim_keyring_count(const struct dkim_keyring *r); /* of domains */
+/* dkim_keyring_at - the domain of that index, in order of names. */
+const struct dkim_domain *dkim_keyring_at(const struct dkim_keyring *r, size_t index);
 
 #endif

@@ -175,3 +175,11 @@ dkim_keyring_count(const struct dkim_keyring *r)
 {
 	return r->count;
 }
+
+const struct dkim_domain *
+dkim_keyring_at(const struct dkim_keyring *r, size_t index)
+{
+	if (index >= r->count)
+		BUG("domain %zu of %zu", index, r->count);
+	return &r->entries[index]->domain;
+}

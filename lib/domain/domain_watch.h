@@ -4,6 +4,10 @@
  * selector's key published, what does DMARC ask. Found out in the background by one thread,
  * kept as immutable reports, never on the path of mail. Also the states of key rotation, which
  * decide which keys sign.
+ *
+ * What changes is logged once, when it changes: "domain.key" for a key, "domain.signing" when a
+ * domain begins or ends to sign with keys that DNS does not show, "domain.spf", "domain.dmarc"
+ * (configured domains only).
  */
 #ifndef GATEPOST_DOMAIN_DOMAIN_WATCH_H
 #define GATEPOST_DOMAIN_DOMAIN_WATCH_H
@@ -27,10 +31,17 @@ struct watched_key {
 	enum dkim_algorithm algorithm;
 	enum key_presence presence;
 	bool is_stale;	     /* the last look failed: presence is of an earlier one */
+	int sign_order;	     /* 0, 1: may sign (see domain_check.h); -1: never */
 	const char *why;     /* "" or a sentence */
-	const char *publish; /* the zone line to publish */
+	const char *publish; /* the zone line to publish; says which key it is */
 	const char
 	    *rotation; /* "pending", "active", "retiring", "retired"; NULL: not rotated */
+};
+
+struct watched_address {
+	const char *text;	/* "192.0.2.1" */
+	struct spf_outcome spf; /* TEMPERROR with problem "": not asked yet */
+	bool is_stale;
 };
 
 struct domain_report {
@@ -38,25 +49,34 @@ struct domain_report {
 	int64_t checked_at; /* seconds since 1970; 0: not yet */
 	/* SPF for each egress address; the worst in spf. No egress configured: AUTHRES_NONE. */
 	bool has_egress;
+	const struct watched_address *addresses;
+	size_t address_count;
 	struct spf_outcome spf;	 /* of the worst one; explanation "" */
 	const char *spf_address; /* that address */
-	const char *spf_publish; /* what to publish; "" when it passes */
+	const char *spf_publish; /* what to do, "add ip4:192.0.2.1 to ..."; "" when it passes */
 	struct dmarc_policy_found dmarc;
+	bool is_dmarc_stale;
 	const struct watched_key *keys;
 	size_t key_count;
-	/* The keys to sign with now: a subset of the keyring's and rotation's. */
+	/*
+	 * The keys to sign with now: the confirmed ones of the keyring and rotation; when none
+	 * is confirmed, all that may sign.
+	 */
 	struct dkim_domain signing;
 	bool signs_unconfirmed; /* none is confirmed, so all of them sign */
 };
 
 struct watch_config {
 	const struct dkim_keyring *keyring; /* borrowed, outlives the watch */
-	const struct dns_source *dns;	    /* borrowed */
+	/* Domains to watch that have no keys; those of the keyring are watched anyway. */
+	const char *const *domains; /* A-labels; borrowed until create returns */
+	size_t domain_count;
+	const struct dns_source *dns; /* borrowed, outlives the watch */
 	const char *hostname;
 	struct sockaddr_storage egress[WATCH_EGRESS_MAX];
 	size_t egress_count;
 	const char *rotation_dir;   /* STATE_DIR/dkim; NULL: no rotation */
-	int64_t refresh_s, retry_s; /* between looks; after one that DNS did not answer */
+	int64_t refresh_s, retry_s; /* between looks: when all is well; when something is not */
 	int64_t retire_s;	    /* how long a replaced key's record must stay at least */
 	int64_t timeout_ms;	    /* for the look at one domain */
 };
@@ -64,7 +84,15 @@ struct watch_config {
 struct domain_watch;
 
 struct domain_watch *domain_watch_create(const struct watch_config *config);
-void domain_watch_destroy(struct domain_watch **w); /* stops its thread */
+/* domain_watch_destroy - stops its thread; waits for a part of a second at most. All reports
+ * have been given back. */
+void domain_watch_destroy(struct domain_watch **w);
+
+/*
+ * domain_watch_inherit - what another watch knows of domains that both have, and its guests:
+ * for a reload, before start. Only what is about the same key or address. Both may be in use.
+ */
+void domain_watch_inherit(struct domain_watch *w, struct domain_watch *from);
 
 /* domain_watch_start - the thread. domain_watch_wait - until each domain was looked at once,
  * or the deadline; false: not all. */
