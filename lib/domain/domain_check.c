@@ -12,7 +12,7 @@
 #define PUBLISH_MAX   1024 /* "add ip4:... ip6:..." of 32 addresses at most */
 
 /* One look while it is made. */
-struct look {
+struct look { /* names go to the engines out of *out: what they find may point there */
 	const struct domain_check_request *request;
 	struct arena *arena;
 	struct domain_report *out;
@@ -209,7 +209,7 @@ look_at_address(const struct look *look, const struct sockaddr_storage *address,
 		.helo = request->hostname,
 		.local =
 		    VIEW("postmaster"), /* of many senders: a record may not depend on it */
-		.domain = view_of(request->domain),
+		.domain = view_of(look->out->domain),
 		.receiver = request->hostname,
 		.now = request->now,
 		.deadline_ms = request->deadline_ms,
@@ -342,8 +342,8 @@ look_at_dmarc(const struct look *look)
 
 	out->dmarc.status = DMARC_FOUND_TEMPFAIL;
 	if (request->dns != NULL)
-		dmarc_discover(request->dns, request->domain, request->deadline_ms, look->arena,
-		    &out->dmarc);
+		dmarc_discover(
+		    request->dns, out->domain, request->deadline_ms, look->arena, &out->dmarc);
 	if (out->dmarc.status != DMARC_FOUND_TEMPFAIL || earlier == NULL ||
 	    earlier->dmarc.status == DMARC_FOUND_TEMPFAIL)
 		return;
