@@ -103,10 +103,38 @@ warn_signing(const struct loaded_config *c, struct conf_errors *warnings)
 	}
 }
 
+/* warn_results - a result that is found out behind auth_results never gets into the field. */
+static void
+warn_results(const struct chain_entry *chain, size_t count, struct conf_where where,
+    const char *path, struct conf_errors *warnings)
+{
+	static const char *const finders[] = { "spf", "dkim_verify", "arc", "dmarc" };
+	const size_t at = chain_find(chain, count, "auth_results");
+
+	if (at == SIZE_MAX)
+		return;
+	if (chain[at].mode == MODE_SHADOW)
+		conf_error(warnings, chain[at].where, "auth_results.mode",
+		    "is \"shadow\": forged Authentication-Results fields pass");
+	for (size_t i = 0; i < ARRAY_LEN(finders); i++) {
+		const size_t finder = chain_find(chain, count, finders[i]);
+
+		if (finder != SIZE_MAX && finder > at)
+			conf_error(warnings, where, path,
+			    "\"%s\" stands behind \"auth_results\": its results are not in the "
+			    "field",
+			    finders[i]);
+	}
+}
+
 void
 config_warn(const struct loaded_config *c, struct conf_errors *warnings)
 {
 	warn_listeners(c, warnings);
 	warn_identity(c, warnings);
 	warn_signing(c, warnings);
+	warn_results(c->submission_chain, c->submission_count,
+	    config_where(c, c->config.submission.where), "submission.chain", warnings);
+	warn_results(c->inbound_chain, c->inbound_count,
+	    config_where(c, c->config.inbound.where), "inbound.chain", warnings);
 }

@@ -25,7 +25,11 @@ enum authres_result {
 	AUTHRES_PERMERROR,
 };
 
-/* "header.d=example.com": ptype, property, value (any text without NUL; quoted when written) */
+/*
+ * "header.d=example.com": ptype, property, value (any text without NUL; made safe when
+ * written). One of type AUTHRES_INTERNAL is from link to link and never written.
+ */
+#define AUTHRES_INTERNAL "arc"
 struct authres_property {
 	const char *type, *name, *value;
 };

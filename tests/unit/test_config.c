@@ -347,6 +347,12 @@ static const struct warning_case warning_cases[] = {
 		    "submission: { upstream = \"mta\"; chain = [ \"identity\", \"dkim_sign\", "
 		    "\"fix_headers\" ]; };" },
 	    ":7: submission.chain: \"fix_headers\" stands behind \"dkim_sign\"" },
+	{ "auth_results as a shadow",
+	    { .submission = "submission: { upstream = \"mta\"; chain = [ \"identity\", "
+			    "\"auth_results\", "
+			    "\"dkim_sign\" ]; };",
+		.rest = "auth_results: { mode = \"shadow\"; };" },
+	    ":8: auth_results.mode: is \"shadow\"" },
 };
 
 static void
