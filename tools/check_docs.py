@@ -6,7 +6,8 @@
   - proxy.conf.example and docs/CONFIG.md name every key, and the example is accepted as it stands
     but for the files that an installation makes;
   - a page or file of this repository that a document links to exists;
-  - every event name that the code logs stands in docs/OPERATIONS.md;
+  - every event name that the code logs, and every metric that it counts, stands in
+    docs/OPERATIONS.md;
   - every sub-command has a manual page, or is named in gatepost(8).
 
 usage: check_docs.py BINARY
@@ -21,6 +22,7 @@ import sources
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
 EVENT = re.compile(r'log_event\(\s*[^,]+,\s*"([a-z_]+\.[a-z_]+)"')
+METRIC = re.compile(r'METRIC_(?:COUNTER|GAUGE)\(\s*\w+,\s*"(\w+)"')
 KEY = re.compile(r'(?<!log_field\)\{ )\.key = "(\w+)"|NAMED\("(\w+)"')
 
 
@@ -70,6 +72,9 @@ def check_events():
         for event in EVENT.findall(sources.read(path)):
             if event not in text:
                 yield f"{page} does not name the event {event} ({path})"
+        for metric in METRIC.findall(sources.read(path)):
+            if not re.search(rf"\b{metric}\b", text):
+                yield f"{page} does not name the metric {metric} ({path})"
 
 
 def check_commands(binary):
