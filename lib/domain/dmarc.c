@@ -298,8 +298,7 @@ choose_policy(struct judgement *j)
 		known = ask_existence(j->walker, &j->walk, found);
 		if (!known) /* whoever obeys it then, obeys the stricter one */
 			found->is_from_existent = record->np < record->sp;
-	} else if (!found->is_exact && record->has_np && j->walk.count > 0)
-		found->is_from_existent = true;
+	}
 	set_policy(j->out);
 	return known;
 }
@@ -333,11 +332,26 @@ describe_method(const struct judgement *j, enum authres_method method, char *out
 	    count > 1 ? " and others" : "");
 }
 
+/* describe_trouble - which answer of DNS was missing; false: it was SPF's or DKIM's. */
+static bool
+describe_trouble(const struct judgement *j, bool policy_is_known, char *out, size_t room)
+{
+	const struct dmarc_step *step = j->walker->known;
+
+	while (step != NULL && step->found != STEP_TEMPFAIL)
+		step = step->next;
+	if (step != NULL)
+		snprintf(out, room, "_dmarc.%s: %s", step->domain, step->problem);
+	else if (!policy_is_known)
+		snprintf(out, room, "DNS does not say whether %s exists", j->out->from_domain);
+	return step != NULL || !policy_is_known;
+}
+
 static void
-explain(struct judgement *j)
+explain(struct judgement *j, bool policy_is_known)
 {
 	struct dmarc_outcome *out = j->out;
-	char spf[96], dkim[96];
+	char spf[90], dkim[90];
 
 	switch (out->result) {
 	case AUTHRES_PASS:
@@ -353,6 +367,9 @@ explain(struct judgement *j)
 		snprintf(out->reason, sizeof(out->reason), "%s", out->found.why);
 		return;
 	default:
+		if (out->result == AUTHRES_TEMPERROR &&
+		    describe_trouble(j, policy_is_known, out->reason, sizeof(out->reason)))
+			return;
 		describe_method(j, AUTHRES_SPF, spf, sizeof(spf));
 		describe_method(j, AUTHRES_DKIM, dkim, sizeof(dkim));
 		snprintf(out->reason, sizeof(out->reason), "SPF: %s; DKIM: %s", spf, dkim);
@@ -373,16 +390,14 @@ judge_without_record(struct judgement *j)
 	struct dmarc_outcome *out = j->out;
 
 	out->result = results[out->found.status];
-	if (out->result == AUTHRES_TEMPERROR)
-		snprintf(out->reason, sizeof(out->reason), "%s", out->found.why);
-	else
-		explain(j);
+	explain(j, true);
 }
 
 static void
 judge_with_record(struct judgement *j)
 {
 	struct dmarc_outcome *out = j->out;
+	bool policy_is_known;
 
 	j->record = &out->found.record;
 	judge_results(j);
@@ -390,9 +405,10 @@ judge_with_record(struct judgement *j)
 		out->result = AUTHRES_PASS;
 	else
 		out->result = j->is_uncertain ? AUTHRES_TEMPERROR : AUTHRES_FAIL;
-	if (!choose_policy(j))
+	policy_is_known = choose_policy(j);
+	if (!policy_is_known)
 		out->result = AUTHRES_TEMPERROR;
-	explain(j);
+	explain(j, policy_is_known);
 }
 
 static void

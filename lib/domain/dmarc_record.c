@@ -82,12 +82,12 @@ trim_wsp(struct view v)
 	return v;
 }
 
-/* value_is_valid - 1*dmarc-value; the semicolons are gone already. */
+/* value_is_valid - 1*dmarc-value, and tabs, which lists may have around their commas. */
 static bool
 value_is_valid(struct view value)
 {
 	for (size_t i = 0; i < value.len; i++) {
-		if (value.p[i] < ' ' || value.p[i] > '~')
+		if ((value.p[i] < ' ' || value.p[i] > '~') && value.p[i] != '\t')
 			return false;
 	}
 	return value.len > 0;
