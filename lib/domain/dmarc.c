@@ -15,8 +15,6 @@
 
 #include <stdio.h>
 
-enum alignment { ALIGNED_NO, ALIGNED_YES, ALIGNED_UNKNOWN };
-
 /* One From domain on the way to its outcome. */
 struct judgement {
 	struct dmarc_walker *walker;
@@ -150,55 +148,49 @@ last_label(const char *domain)
 }
 
 /* align_below - organizational is the From domain's. */
-static enum alignment
+static enum dmarc_alignment
 align_below(struct dmarc_walker *walker, const char *organizational, const char *identifier)
 {
 	const char *other;
 
 	if (!domain_is_below(identifier, organizational))
-		return ALIGNED_NO;
+		return DMARC_ALIGNED_NO;
 	other = find_organizational(walker, identifier);
 	if (other == NULL)
-		return ALIGNED_UNKNOWN;
-	return strcmp(other, organizational) == 0 ? ALIGNED_YES : ALIGNED_NO;
+		return DMARC_ALIGNED_UNKNOWN;
+	return strcmp(other, organizational) == 0 ? DMARC_ALIGNED_YES : DMARC_ALIGNED_NO;
 }
 
-static enum alignment
-judge_alignment(struct judgement *j, const char *identifier, bool strict)
+/* align - walk is the From domain's; it goes on only if need be. */
+static enum dmarc_alignment
+align(struct dmarc_walker *walker, struct dmarc_walk *walk, const char *identifier, bool strict)
 {
 	const char *organizational;
 
 	if (identifier[0] == '\0')
-		return ALIGNED_NO;
-	if (strcmp(identifier, j->walk.domain) == 0)
-		return ALIGNED_YES;
+		return DMARC_ALIGNED_NO;
+	if (strcmp(identifier, walk->domain) == 0)
+		return DMARC_ALIGNED_YES;
 	/* Without a label in common there is no common organizational domain. */
-	if (strict || strcmp(last_label(identifier), last_label(j->walk.domain)) != 0)
-		return ALIGNED_NO;
-	dmarc_walk_finish(j->walker, &j->walk);
-	organizational = dmarc_walk_organizational(&j->walk);
+	if (strict || strcmp(last_label(identifier), last_label(walk->domain)) != 0)
+		return DMARC_ALIGNED_NO;
+	dmarc_walk_finish(walker, walk);
+	organizational = dmarc_walk_organizational(walk);
 	if (organizational == NULL)
-		return ALIGNED_UNKNOWN;
-	return align_below(j->walker, organizational, identifier);
+		return DMARC_ALIGNED_UNKNOWN;
+	return align_below(walker, organizational, identifier);
 }
 
-bool
-dmarc_is_aligned(const struct dns_source *dns, const char *from_domain,
-    const char *from_organizational, const char *authenticated, bool strict,
-    int64_t deadline_ms, struct arena *arena, bool *tempfail_out)
+enum dmarc_alignment
+dmarc_align(const struct dns_source *dns, const char *from_domain, const char *authenticated,
+    bool strict, int64_t deadline_ms, struct arena *arena)
 {
 	struct dmarc_walker walker;
-	enum alignment alignment;
+	struct dmarc_walk walk;
 
-	*tempfail_out = false;
-	if (authenticated[0] == '\0')
-		return false;
-	if (strict || strcmp(from_domain, authenticated) == 0)
-		return strcmp(from_domain, authenticated) == 0;
 	walker_init(&walker, dns, deadline_ms, arena);
-	alignment = align_below(&walker, from_organizational, authenticated);
-	*tempfail_out = alignment == ALIGNED_UNKNOWN;
-	return alignment == ALIGNED_YES;
+	dmarc_walk_begin(&walk, from_domain);
+	return align(&walker, &walk, authenticated, strict);
 }
 
 static bool
@@ -212,11 +204,11 @@ judge_result(struct judgement *j, const struct authres *r)
 {
 	const bool strict =
 	    r->method == AUTHRES_SPF ? j->record->aspf_strict : j->record->adkim_strict;
-	const enum alignment alignment = judge_alignment(j, r->domain, strict);
+	const enum dmarc_alignment alignment = align(j->walker, &j->walk, r->domain, strict);
 
-	if (alignment == ALIGNED_NO)
+	if (alignment == DMARC_ALIGNED_NO)
 		return;
-	if (alignment == ALIGNED_UNKNOWN || r->result == AUTHRES_TEMPERROR) {
+	if (alignment == DMARC_ALIGNED_UNKNOWN || r->result == AUTHRES_TEMPERROR) {
 		j->is_uncertain = true;
 		return;
 	}

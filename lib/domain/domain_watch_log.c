@@ -96,6 +96,8 @@ dmarc_status_name(enum dmarc_discovery status)
 		return "found";
 	case DMARC_FOUND_NOTHING:
 		return "none";
+	case DMARC_FOUND_MALFORMED:
+		return "malformed";
 	case DMARC_FOUND_TEMPFAIL:
 		break;
 	}

@@ -193,24 +193,20 @@ static void
 check_pass(struct world *w, const struct dmarc_request *request, struct arena *arena,
     const struct dmarc_outcome *out)
 {
-	bool found = false, tempfail;
-	const char *organizational;
+	bool found = false;
 
 	check(out->spf_aligned || out->dkim_aligned, "a pass has an aligned method");
-	w->asked_count = 0;
-	organizational = dmarc_organizational_domain(&w->source, out->from_domain, 1000, arena);
 	for (size_t i = 0; i < request->result_count; i++) {
 		const struct authres *r = &request->results[i];
 		const bool is_spf = r->method == AUTHRES_SPF;
+		const bool strict =
+		    is_spf ? out->found.record.aspf_strict : out->found.record.adkim_strict;
 
 		w->asked_count = 0;
-		found |=
-		    r->is_for_dmarc && r->result == AUTHRES_PASS &&
-		    (is_spf ? out->spf_aligned : out->dkim_aligned) &&
-		    dmarc_is_aligned(&w->source, out->from_domain,
-			organizational != NULL ? organizational : out->from_domain, r->domain,
-			is_spf ? out->found.record.aspf_strict : out->found.record.adkim_strict,
-			1000, arena, &tempfail);
+		found |= r->is_for_dmarc && r->result == AUTHRES_PASS &&
+			 (is_spf ? out->spf_aligned : out->dkim_aligned) &&
+			 dmarc_align(&w->source, out->from_domain, r->domain, strict, 1000,
+			     arena) == DMARC_ALIGNED_YES;
 	}
 	check(found, "a pass has a result that passed and is aligned");
 }
