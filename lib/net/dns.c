@@ -2,26 +2,18 @@
 /* What every source of DNS answers shares: see dns.h. */
 #include "lib/net/dns.h"
 
-#define LABEL_MAX 63
+#include "lib/net/dns_wire.h"
 
 bool
 dns_name_is_valid(struct view name)
 {
-	struct view label;
+	unsigned char wire[DNS_NAME_WIRE_MAX];
 
-	if (name.len > 0 && name.p[name.len - 1] == '.')
-		name.len--;
-	if (name.len == 0 || name.len >= DNS_NAME_MAX)
-		return false;
 	for (size_t i = 0; i < name.len; i++) {
 		if (name.p[i] <= ' ' || name.p[i] > '~')
 			return false;
 	}
-	while (view_split(&name, '.', &label)) {
-		if (label.len == 0 || label.len > LABEL_MAX)
-			return false;
-	}
-	return true;
+	return dns_name_to_wire(name, wire) > 1; /* the root alone is none */
 }
 
 void

@@ -9,11 +9,12 @@
 
 #include "lib/base/arena.h"
 
-#define DNS_NAME_MAX	254   /* octets of a name as text, with NUL */
-#define DNS_RECORDS_MAX 128   /* of one answer; the rest is dropped */
-#define DNS_TXT_MAX	16384 /* octets of one TXT record; a longer one is DNS_TEMPFAIL */
-#define DNS_SERVERS_MAX 32    /* authoritative servers (addresses) of one zone */
-#define DNS_WHY_MAX	96
+#define DNS_NAME_MAX	  254	/* octets of a name as text, with NUL, if it has no odd ones */
+#define DNS_NAME_TEXT_MAX 1024	/* the same of any name: an odd octet takes four, \\DDD */
+#define DNS_RECORDS_MAX	  128	/* of one answer; the rest is dropped */
+#define DNS_TXT_MAX	  16384 /* octets of one TXT record; a longer one is DNS_TEMPFAIL */
+#define DNS_SERVERS_MAX	  32	/* authoritative servers (addresses) of one zone */
+#define DNS_WHY_MAX	  96
 
 enum dns_type {
 	DNS_A = 1,
@@ -39,7 +40,8 @@ struct dns_record {
 	/*
 	 * A: 4 octets. AAAA: 16. TXT: its strings joined without a blank, any octet. MX, NS,
 	 * PTR, CNAME: the name as text without the final dot, NUL-terminated ("." for the
-	 * root), letters in lower case, any octet but letters, digits, "-" and "_" as \DDD.
+	 * root), letters in lower case, any octet but letters, digits, "-" and "_" as \DDD:
+	 * under DNS_NAME_TEXT_MAX octets, and fit to be asked for.
 	 * Others: the RDATA.
 	 */
 	struct view data;
@@ -83,7 +85,9 @@ struct dns_source {
 /*
  * dns_query - ask the source. A text that cannot be a name in the DNS (an empty label, one over
  * 63 octets, over 253 in all, characters outside of printable ASCII, or a blank) is
- * DNS_NXDOMAIN without a query: no such name can exist. One final dot is allowed.
+ * DNS_NXDOMAIN without a query: no such name can exist. One final dot is allowed. A backslash
+ * begins an escape, \DDD (three decimal digits) or \X for the character X; whoever makes names
+ * of what a peer says writes \092 for a backslash.
  */
 void dns_query(const struct dns_source *source, const char *name, enum dns_type type,
     int64_t deadline_ms, struct arena *arena, struct dns_answer *out);
