@@ -198,6 +198,7 @@ config_load(const char *file, struct conf_errors *errors)
 		config_check_auth(c, errors);
 		config_check_domains(c, errors);
 		config_check_upstreams(c, errors);
+		config_check_dns(c, errors);
 		config_check_limits(c, errors);
 		load_services(c, errors);
 	}

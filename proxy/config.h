@@ -98,6 +98,14 @@ struct config_limits {
 	int64_t greeting_ms, command_ms, data_ms, session_ms;
 };
 
+struct config_dns {
+	struct conf_where where;
+	struct conf_strings servers; /* numeric, with a port */
+	bool recursive;
+	int64_t timeout_ms, cache_octets;
+	int64_t authority_port;
+};
+
 struct config_log {
 	int level, format, target;
 };
@@ -110,6 +118,7 @@ struct config {
 	struct conf_list domains;   /* struct config_domain */
 	struct conf_list upstreams; /* struct config_upstream */
 	struct config_service submission, inbound;
+	struct config_dns dns;
 	struct config_limits limits;
 	struct config_log log;
 	int64_t drain_ms; /* SIGTERM: running transactions may finish within */

@@ -7,6 +7,7 @@
 
 #include "lib/mail/domain_name.h"
 #include "lib/net/address.h"
+#include "lib/net/resolver.h"
 
 #include <stdio.h>
 
@@ -365,6 +366,30 @@ config_check_upstreams(const struct loaded_config *c, struct conf_errors *errors
 				    u->name, j);
 		}
 	}
+}
+
+/* ---- dns ---- */
+
+void
+config_check_dns(const struct loaded_config *c, struct conf_errors *errors)
+{
+	const struct config_dns *dns = &c->config.dns;
+	const struct conf_where where = config_where(c, dns->where);
+
+	for (size_t i = 0; i < dns->servers.count; i++) {
+		struct sockaddr_storage addr;
+		struct err err = { 0 };
+		char path[PATH_TEXT_MAX];
+
+		snprintf(path, sizeof(path), "dns.servers[%zu]", i);
+		if (!address_parse(dns->servers.items[i], &addr, &err))
+			conf_error(errors, where, path, "%s", err.text);
+	}
+	if (dns->servers.count > RESOLVER_SERVERS_MAX)
+		conf_error(errors, where, "dns.servers", "are over %d", RESOLVER_SERVERS_MAX);
+	if (dns->recursive && dns->servers.count > 0)
+		conf_error(errors, where, "dns.recursive",
+		    "means to ask no resolver, but servers names one");
 }
 
 /* ---- limits ---- */

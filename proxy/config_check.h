@@ -11,6 +11,7 @@ void config_check_listeners(const struct loaded_config *c, struct conf_errors *e
 void config_check_auth(const struct loaded_config *c, struct conf_errors *errors);
 void config_check_domains(const struct loaded_config *c, struct conf_errors *errors);
 void config_check_upstreams(const struct loaded_config *c, struct conf_errors *errors);
+void config_check_dns(const struct loaded_config *c, struct conf_errors *errors);
 void config_check_limits(const struct loaded_config *c, struct conf_errors *errors);
 
 /* config_has_role - is there a listener of this role? */

@@ -346,6 +346,33 @@ static const struct conf_table inbound_table = {
 	.where_offset = offsetof(struct config_service, where),
 };
 
+static const struct conf_row dns_rows[] = {
+	{ NAMED("servers", CONF_STRINGS, config_dns, servers),
+	    .help =
+		"Resolvers to ask, each a numeric address with a port; without any, those of "
+		"/etc/resolv.conf. Best one on this machine." },
+	{ NAMED("recursive", CONF_BOOL, config_dns, recursive), .fallback = "false",
+	    .help = "Ask no resolver, but the servers of the root and down." },
+	{ NAMED("timeout", CONF_DURATION, config_dns, timeout_ms), .fallback = "5s", .min = 100,
+	    .max = 60000,
+	    .help = "How long one query may take; a link's own time limit holds besides." },
+	{ NAMED("cache", CONF_SIZE, config_dns, cache_octets), .fallback = "16M", .min = MIB,
+	    .max = GIB, .help = "Memory for answers that are kept." },
+	{ NAMED("authority_port", CONF_INT, config_dns, authority_port), .fallback = "53",
+	    .min = 1, .max = 65535,
+	    .help =
+		"Where a domain's own servers are asked whether all of them show a new key." },
+	{ .key = NULL },
+};
+
+static const struct conf_table dns_table = {
+	.name = "dns",
+	.help = "Who is asked about names. Answers are cached; a reload keeps the cache.",
+	.size = sizeof(struct config_dns),
+	.rows = dns_rows,
+	.where_offset = offsetof(struct config_dns, where),
+};
+
 static const struct conf_row limits_rows[] = {
 	{ NAMED("message", CONF_SIZE, config_limits, message_octets), .fallback = "50M",
 	    .min = 64 * KIB, .max = 4 * GIB,
@@ -456,6 +483,8 @@ static const struct conf_row root_rows[] = {
 	    .help = "What happens to mail of your own users." },
 	{ NAMED("inbound", CONF_GROUP, config, inbound), .table = &inbound_table,
 	    .help = "What happens to mail from other servers." },
+	{ NAMED("dns", CONF_GROUP, config, dns), .table = &dns_table,
+	    .help = "Who is asked about names." },
 	{ NAMED("limits", CONF_GROUP, config, limits), .table = &limits_table,
 	    .help = "What a client may use up." },
 	{ NAMED("log", CONF_GROUP, config, log), .table = &log_table,

@@ -107,6 +107,25 @@ make_listeners(struct snapshot *s, struct conf_errors *errors)
 	}
 }
 
+static void
+open_resolver(struct snapshot *s, struct conf_errors *errors)
+{
+	const struct config_dns *dns = &s->config->dns;
+	const struct resolver_config config = {
+		.servers = dns->servers.items,
+		.server_count = dns->servers.count,
+		.recursive = dns->recursive,
+		.timeout_ms = dns->timeout_ms,
+		.cache_octets = dns->cache_octets,
+		.authority_port = (uint16_t)dns->authority_port,
+	};
+	struct err err = { 0 };
+
+	s->resolver = resolver_open(&config, &err);
+	if (s->resolver == NULL)
+		conf_error(errors, dns->where, "dns", "%s", err.text);
+}
+
 static struct upstream *
 find_upstream(const struct snapshot *s, const char *name)
 {
@@ -121,7 +140,11 @@ find_upstream(const struct snapshot *s, const char *name)
 static void
 make_service(struct snapshot *s, enum gate_role role, struct conf_errors *errors)
 {
-	const struct link_env env = { .hostname = s->config->hostname, .keyring = s->keyring };
+	const struct link_env env = {
+		.hostname = s->config->hostname,
+		.keyring = s->keyring,
+		.dns = resolver_source(s->resolver),
+	};
 	struct snapshot_service *service = &s->services[role];
 	bool submission = role == ROLE_SUBMISSION;
 	const struct config_service *config =
@@ -142,6 +165,7 @@ destroy(struct snapshot *s)
 {
 	for (size_t i = 0; i < ARRAY_LEN(s->services); i++)
 		chain_destroy(&s->services[i].chain);
+	resolver_close(&s->resolver);
 	for (size_t i = 0; s->listeners != NULL && i < s->config->listeners.count; i++) {
 		SSL_CTX_free(s->listeners[i].tls);
 		mem_free(s->listeners[i].proxy_networks);
@@ -174,8 +198,11 @@ snapshot_create(struct loaded_config **loaded, struct conf_errors *errors)
 	make_keyring(s, errors);
 	make_upstreams(s, errors);
 	make_listeners(s, errors);
-	make_service(s, ROLE_SUBMISSION, errors);
-	make_service(s, ROLE_INBOUND, errors);
+	open_resolver(s, errors);
+	if (s->resolver != NULL) {
+		make_service(s, ROLE_SUBMISSION, errors);
+		make_service(s, ROLE_INBOUND, errors);
+	}
 	if (s->config->auth.backends.count > 0)
 		s->authenticator = auth_create(&s->config->auth, s->config->hostname, errors);
 	if (errors->count > errors_before) {

@@ -8,6 +8,7 @@
 #define GATEPOST_PROXY_SNAPSHOT_H
 
 #include "lib/net/address.h"
+#include "lib/net/resolver.h"
 #include "lib/net/tls.h"
 #include "proxy/auth/auth.h"
 #include "proxy/config.h"
@@ -33,6 +34,7 @@ struct snapshot {
 	struct loaded_config *loaded;	     /* owned */
 	const struct config *config;	     /* borrowed from loaded */
 	struct dkim_keyring *keyring;	     /* owned */
+	struct resolver *resolver;	     /* owned; the next snapshot may share it */
 	struct upstream **upstreams;	     /* owned; as many as config->upstreams */
 	struct snapshot_service services[2]; /* by enum gate_role */
 	struct snapshot_listener *listeners; /* owned; as many as config->listeners */

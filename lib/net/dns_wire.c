@@ -74,7 +74,7 @@ put_octet(unsigned char octet, char *out, size_t *len)
 	if (ascii_is_alnum(c) || c == '-' || c == '_')
 		out[(*len)++] = c;
 	else
-		*len += (size_t)sprintf(out + *len, "\\%03u", octet);
+		*len += (size_t)snprintf(out + *len, 5, "\\%03u", octet);
 }
 
 size_t

@@ -10,10 +10,13 @@
 #include "lib/base/err.h"
 #include "lib/net/dns.h"
 
+#define RESOLVER_SERVERS_MAX 16
+
 struct resolver;
 
 struct resolver_config {
-	const char *const *servers; /* "192.0.2.53:53" each; none: those of /etc/resolv.conf */
+	/* "192.0.2.53:53" each; none: those of /etc/resolv.conf as it is at resolver_open */
+	const char *const *servers;
 	size_t server_count;
 	bool recursive;	    /* ask the root's servers and down, instead of any server */
 	int64_t timeout_ms; /* for one query, besides the caller's deadline */
@@ -24,7 +27,8 @@ struct resolver_config {
 /*
  * resolver_open - a resolver of this configuration: a new one, or the one that is open already
  * with the same settings (a reload keeps its cache). Each open needs its close.
- * Errors: ERR_CONFIG (a server that is no address), ERR_IO.
+ * No thread starts before the first query. Errors: ERR_CONFIG (a server that is no address),
+ * ERR_IO.
  */
 MUST_CHECK struct resolver *resolver_open(
     const struct resolver_config *config, struct err *err);

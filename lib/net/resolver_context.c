@@ -8,12 +8,11 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
+
 #include <unbound.h>
 
 #define RESOLV_CONF	"/etc/resolv.conf"
 #define RESOLV_LINE_MAX 512
-#define SERVERS_MAX	16
 #define OPTION_MAX	32
 
 /* ---- the configuration as a value ---- */
@@ -34,8 +33,8 @@ void
 resolver_config_finish(struct resolver_config *config)
 {
 	for (size_t i = 0; i < config->server_count; i++)
-		free((void *)(uintptr_t)config->servers[i]);
-	free((void *)(uintptr_t)config->servers);
+		mem_free((void *)(uintptr_t)config->servers[i]);
+	mem_free((void *)(uintptr_t)config->servers);
 	*config = (struct resolver_config){ .servers = NULL };
 }
 
@@ -72,13 +71,14 @@ read_nameserver(const char *line, char out[ADDRESS_TEXT_MAX])
 
 /* read_resolv_conf - its name servers, or 127.0.0.1 as resolv.conf(5) has it without any. */
 static size_t
-read_resolv_conf(char texts[SERVERS_MAX][ADDRESS_TEXT_MAX])
+read_resolv_conf(char texts[RESOLVER_SERVERS_MAX][ADDRESS_TEXT_MAX])
 {
 	FILE *file = fopen(RESOLV_CONF, "re");
 	char line[RESOLV_LINE_MAX];
 	size_t count = 0;
 
-	while (file != NULL && count < SERVERS_MAX && fgets(line, sizeof(line), file) != NULL) {
+	while (file != NULL && count < RESOLVER_SERVERS_MAX &&
+	       fgets(line, sizeof(line), file) != NULL) {
 		if (read_nameserver(line, texts[count]))
 			count++;
 	}
@@ -93,12 +93,12 @@ bool
 resolver_config_complete(
     const struct resolver_config *config, struct resolver_config *out, struct err *err)
 {
-	char texts[SERVERS_MAX][ADDRESS_TEXT_MAX];
-	const char *servers[SERVERS_MAX];
+	char texts[RESOLVER_SERVERS_MAX][ADDRESS_TEXT_MAX];
+	const char *servers[RESOLVER_SERVERS_MAX];
 	struct resolver_config whole = *config;
 
-	if (config->server_count > SERVERS_MAX)
-		return err_set(err, ERR_CONFIG, "over %d DNS servers", SERVERS_MAX);
+	if (config->server_count > RESOLVER_SERVERS_MAX)
+		return err_set(err, ERR_CONFIG, "over %d DNS servers", RESOLVER_SERVERS_MAX);
 	for (size_t i = 0; i < config->server_count; i++) {
 		struct sockaddr_storage addr;
 

@@ -72,6 +72,15 @@ static const struct error_case error_cases[] = {
 	    { .listeners =
 		    "listeners: ( { listen = \"localhost:587\"; role = \"submission\"; } );" },
 	    ":3: listeners[0].listen: \"localhost:587\" is not a numeric address" },
+	{ "a DNS server needs a numeric address",
+	    { .rest = "dns: { servers = [ \"localhost:53\" ]; };" },
+	    ":8: dns.servers[0]: \"localhost:53\" is not a numeric address with a port" },
+	{ "a DNS server needs a port",
+	    { .rest = "dns: { servers = [ \"[::1]:53\", \"192.0.2.1\" ]; };" },
+	    ":8: dns.servers[1]: \"192.0.2.1\" needs a port" },
+	{ "recursion and servers exclude each other",
+	    { .rest = "dns: { servers = [ \"192.0.2.1:53\" ]; recursive = true; };" },
+	    ":8: dns.recursive: means to ask no resolver, but servers names one" },
 	{ "two listeners on one address",
 	    { .listeners = "listeners: ( { listen = \"[::1]:587\"; role = \"submission\"; },\n"
 			   "{ listen = \"[::1]:587\"; role = \"inbound\"; } );\n"
