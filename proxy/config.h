@@ -106,6 +106,14 @@ struct config_dns {
 	int64_t authority_port;
 };
 
+struct config_dmarc_reports {
+	struct conf_where where;
+	bool store;
+	int64_t keep_ms, max_store_octets, max_size_octets;
+	const char *from, *org_name, *contact; /* NULL: not set */
+	const char *upstream;		       /* see config_dmarc_upstream */
+};
+
 struct config_log {
 	int level, format, target;
 };
@@ -121,10 +129,12 @@ struct config {
 	struct config_dns dns;
 	struct config_limits limits;
 	struct config_log log;
+	struct config_dmarc_reports dmarc_reports;
 	int64_t drain_ms; /* SIGTERM: running transactions may finish within */
 };
 
 extern const struct conf_table config_table; /* the root */
+extern const struct conf_table config_dmarc_reports_table;
 
 /*
  * A loaded file: the config and the chain entries of both services (links found, settings
@@ -155,5 +165,11 @@ void config_unload(struct loaded_config **c);
  * as errors are written, for check-config and the log.
  */
 void config_warn(const struct loaded_config *c, struct conf_errors *warnings);
+
+/* config_dmarc_store_path - STATE_DIR/dmarc.sqlite; false: longer than room. */
+MUST_CHECK bool config_dmarc_store_path(const struct config *config, char *out, size_t room);
+
+/* config_dmarc_upstream - the name of the upstream that carries aggregate reports, or NULL. */
+const char *config_dmarc_upstream(const struct config *config);
 
 #endif

@@ -489,6 +489,8 @@ static const struct conf_row root_rows[] = {
 	    .help = "What a client may use up." },
 	{ NAMED("log", CONF_GROUP, config, log), .table = &log_table,
 	    .help = "What is logged where." },
+	{ NAMED("dmarc_reports", CONF_GROUP, config, dmarc_reports),
+	    .table = &config_dmarc_reports_table, .help = "DMARC aggregate reports." },
 	{ NAMED("drain", CONF_DURATION, config, drain_ms), .fallback = "30s", .min = 0,
 	    .max = HOUR,
 	    .help =

@@ -133,6 +133,7 @@ config_warn(const struct loaded_config *c, struct conf_errors *warnings)
 	warn_listeners(c, warnings);
 	warn_identity(c, warnings);
 	warn_signing(c, warnings);
+	config_warn_dmarc_reports(c, warnings);
 	warn_results(c->submission_chain, c->submission_count,
 	    config_where(c, c->config.submission.where), "submission.chain", warnings);
 	warn_results(c->inbound_chain, c->inbound_count,

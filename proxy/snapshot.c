@@ -5,10 +5,14 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/domain/dkim_key.h"
+#include "lib/domain/dmarc_store.h"
 #include "proxy/privileges.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <unistd.h>
+
+#define DAY_MS (24 * 60 * 60 * INT64_C(1000))
 
 /* Whose keys may be, beside root's: those of the user that serves, or will. */
 static uid_t
@@ -137,6 +141,27 @@ find_upstream(const struct snapshot *s, const char *name)
 	return NULL;
 }
 
+/* Nothing is written here, perhaps as root: the first row makes the file. */
+static void
+make_dmarc_store(struct snapshot *s, struct conf_errors *errors)
+{
+	const struct config_dmarc_reports *config = &s->config->dmarc_reports;
+	struct err err = { 0 };
+	char path[PATH_MAX];
+
+	if (!config->store)
+		return;
+	if (!config_dmarc_store_path(s->config, path, sizeof(path)))
+		(void)err_set(&err, ERR_CONFIG, "the path in state_dir is too long");
+	else
+		s->dmarc_store = dmarc_store_open(path, &err);
+	if (s->dmarc_store == NULL)
+		conf_error(errors, config->where, "dmarc_reports.store", "%s", err.text);
+	else
+		dmarc_store_limit(s->dmarc_store, (unsigned)(config->keep_ms / DAY_MS),
+		    config->max_store_octets);
+}
+
 static void
 make_service(struct snapshot *s, enum gate_role role, struct conf_errors *errors)
 {
@@ -144,6 +169,7 @@ make_service(struct snapshot *s, enum gate_role role, struct conf_errors *errors
 		.hostname = s->config->hostname,
 		.keyring = s->keyring,
 		.dns = resolver_source(s->resolver),
+		.dmarc_store = s->dmarc_store,
 	};
 	struct snapshot_service *service = &s->services[role];
 	bool submission = role == ROLE_SUBMISSION;
@@ -174,6 +200,7 @@ destroy(struct snapshot *s)
 		upstream_destroy(&s->upstreams[i]);
 	auth_destroy(&s->authenticator);
 	dkim_keyring_destroy(&s->keyring);
+	dmarc_store_close(&s->dmarc_store);
 	mem_free(s->listeners);
 	mem_free(s->upstreams);
 	mem_free(s->temp_dir);
@@ -199,6 +226,7 @@ snapshot_create(struct loaded_config **loaded, struct conf_errors *errors)
 	make_upstreams(s, errors);
 	make_listeners(s, errors);
 	open_resolver(s, errors);
+	make_dmarc_store(s, errors);
 	if (s->resolver != NULL) {
 		make_service(s, ROLE_SUBMISSION, errors);
 		make_service(s, ROLE_INBOUND, errors);

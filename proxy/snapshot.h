@@ -31,11 +31,12 @@ struct snapshot_listener {
 
 struct snapshot {
 	atomic_uint references;
-	struct loaded_config *loaded;	     /* owned */
-	const struct config *config;	     /* borrowed from loaded */
-	struct dkim_keyring *keyring;	     /* owned */
-	struct resolver *resolver;	     /* owned; the next snapshot may share it */
-	struct upstream **upstreams;	     /* owned; as many as config->upstreams */
+	struct loaded_config *loaded;	 /* owned */
+	const struct config *config;	 /* borrowed from loaded */
+	struct dkim_keyring *keyring;	 /* owned */
+	struct dmarc_store *dmarc_store; /* shared by snapshots; NULL: nothing is recorded */
+	struct resolver *resolver;	 /* owned; the next snapshot may share it */
+	struct upstream **upstreams;	 /* owned; as many as config->upstreams */
 	struct snapshot_service services[2]; /* by enum gate_role */
 	struct snapshot_listener *listeners; /* owned; as many as config->listeners */
 	struct authenticator *authenticator; /* owned; NULL without backends */

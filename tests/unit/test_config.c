@@ -227,6 +227,17 @@ static const struct error_case error_cases[] = {
 	    ":8: identity.replyto: " },
 	{ "fewer commands than recipients", { .rest = "limits: { commands = 1000; };" },
 	    ": limits.commands: must be over limits.recipients (1000)" },
+	{ "reports from something that is no address",
+	    { .rest = "dmarc_reports: { from = \"reports\"; };" },
+	    ":8: dmarc_reports.from: \"reports\" is not a plain mail address" },
+	{ "reports from an address within a literal",
+	    { .rest = "dmarc_reports: { from = \"reports@[192.0.2.1]\"; };" },
+	    ":8: dmarc_reports.from: " },
+	{ "reports by an upstream that does not exist",
+	    { .rest = "dmarc_reports: { upstream = \"mat\"; };" },
+	    ":8: dmarc_reports.upstream: there is no upstream \"mat\"" },
+	{ "records kept for less than the retries last",
+	    { .rest = "dmarc_reports: { keep = \"3d\"; };" }, ":8: dmarc_reports.keep: " },
 };
 
 static void
@@ -362,6 +373,9 @@ static const struct warning_case warning_cases[] = {
 			    "\"dkim_sign\" ]; };",
 		.rest = "auth_results: { mode = \"shadow\"; };" },
 	    ":8: auth_results.mode: is \"shadow\"" },
+	{ "a record of what nobody finds out",
+	    { .rest = "dmarc_reports: { store = true; from = \"r@example.com\"; };" },
+	    ":8: dmarc_reports.store: is on, but inbound.chain has no \"dmarc\"" },
 };
 
 static void
