@@ -39,7 +39,7 @@ struct spf_outcome {
 	const char *domain;	    /* that was checked, A-labels; "" when it is no domain */
 	char mechanism[128]; /* that matched, as in the record: "include:_spf.example.net"; or
 				"default" */
-	char problem[160];   /* temperror, permerror: what and where, for people; else "" */
+	char problem[320];   /* temperror, permerror: what and where, for people; else "" */
 	/*
 	 * fail: the domain owner's words, made safe: printable ASCII, one line. "" when it
 	 * gave none.
