@@ -5,6 +5,7 @@
 
 #include "lib/chain/link.h"
 
+extern const struct link link_arc;
 extern const struct link link_auth_results;
 extern const struct link link_dkim_sign;
 extern const struct link link_fix_headers;
