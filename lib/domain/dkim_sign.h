@@ -7,10 +7,8 @@
 #ifndef GATEPOST_DOMAIN_DKIM_SIGN_H
 #define GATEPOST_DOMAIN_DKIM_SIGN_H
 
+#include "lib/domain/dkim_hash.h"
 #include "lib/domain/dkim_key.h"
-#include "lib/mail/message.h"
-
-enum dkim_canon { CANON_SIMPLE, CANON_RELAXED };
 
 struct dkim_sign_request {
 	const struct message *message;
