@@ -13,6 +13,7 @@
 
 #include <openssl/err.h>
 #include <openssl/evp.h>
+#include <openssl/rsa.h>
 #include <openssl/x509.h>
 
 #define ED25519_OCTETS 32
@@ -213,15 +214,71 @@ dkim_key_text_of_answer(const struct dns_answer *answer, struct arena *arena,
 	return dkim_key_text_parse(answer->records[0].data, arena, out, why_out);
 }
 
-enum dkim_key_status
-dkim_key_text_find(const struct dns_source *dns, const char *domain, const char *selector,
-    int64_t deadline_ms, struct arena *arena, struct dkim_key_text *out, const char **why_out)
+const char *
+dkim_key_text_name(const char *domain, const char *selector, struct arena *arena)
 {
-	const char *name = arena_printf(arena, "%s._domainkey.%s", selector, domain);
+	return arena_printf(arena, "%s._domainkey.%s", selector, domain);
+}
+
+enum dkim_key_status
+dkim_key_text_find(const struct dns_source *dns, const char *name, int64_t deadline_ms,
+    struct arena *arena, struct dkim_key_text *out, const char **why_out)
+{
 	struct dns_answer answer;
 
 	dns_query(dns, name, DNS_TXT, deadline_ms, arena, &answer);
 	return dkim_key_text_of_answer(&answer, arena, out, why_out);
+}
+
+/* Signatures. */
+
+static bool
+verify_rsa(EVP_PKEY *pkey, const unsigned char hash[32], struct view signature)
+{
+	EVP_PKEY_CTX *ctx = pkey != NULL ? EVP_PKEY_CTX_new(pkey, NULL) : NULL;
+	const bool holds = ctx != NULL && EVP_PKEY_verify_init(ctx) > 0 &&
+			   EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) > 0 &&
+			   EVP_PKEY_CTX_set_signature_md(ctx, EVP_sha256()) > 0 &&
+			   EVP_PKEY_verify(ctx, (const unsigned char *)signature.p,
+			       signature.len, hash, 32) == 1;
+
+	EVP_PKEY_CTX_free(ctx);
+	return holds;
+}
+
+/* What Ed25519 signs is the SHA-256 hash, as a message of 32 octets. */
+static bool
+verify_ed25519(EVP_PKEY *pkey, const unsigned char hash[32], struct view signature)
+{
+	EVP_MD_CTX *ctx = pkey != NULL ? EVP_MD_CTX_new() : NULL;
+	const bool holds = ctx != NULL &&
+			   EVP_DigestVerifyInit(ctx, NULL, NULL, NULL, pkey) > 0 &&
+			   EVP_DigestVerify(ctx, (const unsigned char *)signature.p,
+			       signature.len, hash, 32) == 1;
+
+	EVP_MD_CTX_free(ctx);
+	return holds;
+}
+
+bool
+dkim_key_text_verify(
+    const struct dkim_key_text *key, const unsigned char hash[32], struct view signature)
+{
+	const unsigned char *octets = (const unsigned char *)key->key.p;
+	EVP_PKEY *pkey = NULL;
+	bool holds = false;
+
+	if (key->type == DKIM_KEY_RSA) {
+		pkey = d2i_PUBKEY(NULL, &octets, (long)key->key.len);
+		holds = verify_rsa(pkey, hash, signature);
+	} else if (key->type == DKIM_KEY_ED25519) {
+		pkey =
+		    EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, octets, key->key.len);
+		holds = verify_ed25519(pkey, hash, signature);
+	}
+	EVP_PKEY_free(pkey);
+	ERR_clear_error();
+	return holds;
 }
 
 /* Our own record goes the same way as the published one: in the end both are in one form. */

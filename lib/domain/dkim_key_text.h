@@ -47,14 +47,25 @@ struct dkim_key_text {
 MUST_CHECK enum dkim_key_status dkim_key_text_parse(
     struct view record, struct arena *arena, struct dkim_key_text *out, const char **why_out);
 
+/* dkim_key_text_name - "SELECTOR._domainkey.DOMAIN". */
+MUST_CHECK const char *dkim_key_text_name(
+    const char *domain, const char *selector, struct arena *arena);
+
 /* dkim_key_text_find - ask DNS and parse; *why_out: a sentence when it is not PUBLISHED. */
 MUST_CHECK enum dkim_key_status dkim_key_text_find(const struct dns_source *dns,
-    const char *domain, const char *selector, int64_t deadline_ms, struct arena *arena,
-    struct dkim_key_text *out, const char **why_out);
+    const char *name, int64_t deadline_ms, struct arena *arena, struct dkim_key_text *out,
+    const char **why_out);
 
 /* dkim_key_text_of_answer - the same from an answer that is there already. */
 MUST_CHECK enum dkim_key_status dkim_key_text_of_answer(const struct dns_answer *answer,
     struct arena *arena, struct dkim_key_text *out, const char **why_out);
+
+/*
+ * dkim_key_text_verify - does that signature of a SHA-256 hash hold under a PUBLISHED key? RSA:
+ * PKCS#1 v1.5; Ed25519 as RFC 8463 3 has it. Sizes and h=, s=, t= are for the caller to judge.
+ */
+MUST_CHECK bool dkim_key_text_verify(
+    const struct dkim_key_text *key, const unsigned char hash[32], struct view signature);
 
 /*
  * dkim_key_text_matches - is this the public half of the key that signs? And may it be used

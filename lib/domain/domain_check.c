@@ -93,9 +93,10 @@ look_at_key(const struct look *look, const struct domain_key *key, struct watche
 		.why = "",
 	};
 	if (request->dns != NULL) {
-		const enum dkim_key_status status =
-		    dkim_key_text_find(request->dns, request->domain, out->selector,
-			request->deadline_ms, look->arena, &published, &why);
+		const char *name =
+		    dkim_key_text_name(request->domain, out->selector, look->arena);
+		const enum dkim_key_status status = dkim_key_text_find(
+		    request->dns, name, request->deadline_ms, look->arena, &published, &why);
 
 		out->why = why;
 		judge_published(key, status, &published, out);

@@ -205,7 +205,8 @@ find(enum dns_status status, const char *first, const char *second, const char *
 		.count = (size_t)(first != NULL) + (second != NULL),
 		.why = "SERVFAIL",
 	};
-	found = dkim_key_text_find(&source, "example.com", "sel.a", 777, &arena, &key, &text);
+	found = dkim_key_text_find(&source, dkim_key_text_name("example.com", "sel.a", &arena),
+	    777, &arena, &key, &text);
 	assert_string_equal(asked, "sel.a._domainkey.example.com");
 	snprintf(why, sizeof(why), "%s", text != NULL ? text : "");
 	*why_out = why;
@@ -262,7 +263,8 @@ test_a_name_that_cannot_be(void **state)
 	(void)state;
 	arena_init(&arena);
 	asked[0] = '\0';
-	assert_int_equal(dkim_key_text_find(&source, "a..b", "s", 777, &arena, &key, &why),
+	assert_int_equal(
+	    dkim_key_text_find(&source, "s._domainkey.a..b", 777, &arena, &key, &why),
 	    DKIM_PUBLISHED_NONE);
 	assert_string_equal(asked, "");
 	arena_finish(&arena);
