@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * DKIM verification (RFC 6376, 8301, 8463): libopendkim canonicalises, hashes and verifies,
- * behind guards of our own; keys come by struct dns_source and are judged here
- * (dkim_key_text.h). Any thread; blocks on DNS.
+ * DKIM verification (RFC 6376, 8301, 8463). Signatures are read by our own parser
+ * (dkim_field.h), keys come by struct dns_source and are judged by dkim_key_text.h; libopendkim
+ * canonicalises and hashes, behind the guards of dkim_hash.h; OpenSSL says whether the
+ * signature holds. Any thread; blocks on DNS.
  */
 #ifndef GATEPOST_DOMAIN_DKIM_VERIFY_H
 #define GATEPOST_DOMAIN_DKIM_VERIFY_H
@@ -19,8 +20,8 @@ enum dkim_verdict {
 	DKIM_GOOD,
 	DKIM_BAD_BODY,	    /* fail: bh= does not match */
 	DKIM_BAD_SIGNATURE, /* fail: b= does not match */
-	DKIM_EXPIRED,	    /* fail (policy): x= is past */
-	DKIM_FROM_FUTURE,   /* t= is later than now and the allowed skew */
+	DKIM_EXPIRED,	    /* fail: x= is past */
+	DKIM_FROM_FUTURE,   /* fail: t= is later than now and the allowed skew */
 	DKIM_SYNTAX,	    /* permerror: malformed field, duplicate tags, a tag missing */
 	DKIM_VERSION,	    /* permerror: v= is not 1 */
 	DKIM_ALGORITHM,	    /* policy: rsa-sha1; permerror: an unknown one */
@@ -52,7 +53,7 @@ struct dkim_verify_request {
 struct dkim_signature {
 	enum authres_result result;
 	enum dkim_verdict verdict;
-	const char *reason;    /* static sentence; NULL for DKIM_GOOD */
+	const char *reason;    /* a sentence; NULL for DKIM_GOOD */
 	const char *domain;    /* d=, lower-case A-labels; "" when the field does not parse so
 				  far */
 	const char *selector;  /* s= */
@@ -69,7 +70,12 @@ struct dkim_verification {
 	size_t ignored; /* further DKIM-Signature fields */
 };
 
-/* dkim_verify_message - texts live in the arena. */
+/*
+ * dkim_verify_message - texts live in the arena. Only the first max_signatures fields are
+ * looked at. DNS is asked only for keys of signatures whose own text and body hash are in
+ * order, and once for each key. FROM_ADDED, LENGTH and KEY_SMALL are said only of signatures
+ * that hold.
+ */
 void dkim_verify_message(const struct dkim_verify_request *request, struct arena *arena,
     struct dkim_verification *out);
 
