@@ -113,8 +113,9 @@ check_with_key(const struct arc_run *run, const struct arc_tags *tags,
 {
 	const struct arc_request *request = run->request;
 	struct dkim_key_text key;
-	const enum dkim_key_status status = dkim_key_text_find(request->dns, tags->domain,
-	    tags->selector, request->deadline_ms, run->arena, &key, why_out);
+	const char *name = dkim_key_text_name(tags->domain, tags->selector, run->arena);
+	const enum dkim_key_status status = dkim_key_text_find(
+	    request->dns, name, request->deadline_ms, run->arena, &key, why_out);
 
 	if (status == DKIM_PUBLISHED_TEMPFAIL)
 		return AUTHRES_TEMPERROR;
