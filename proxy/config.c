@@ -195,6 +195,7 @@ config_load(const char *file, struct conf_errors *errors)
 	if (read_whole || something_was_read(&c->config)) {
 		check_hostname(c, errors);
 		config_check_listeners(c, errors);
+		config_check_metrics(c, errors);
 		config_check_auth(c, errors);
 		config_check_domains(c, errors);
 		config_check_upstreams(c, errors);

@@ -114,6 +114,12 @@ struct config_dmarc_reports {
 	const char *upstream;		       /* see config_dmarc_upstream */
 };
 
+struct config_metrics {
+	struct conf_where where;
+	const char *listen; /* "127.0.0.1:9125"; NULL: metrics are not served */
+	bool insecure;	    /* allows an address that is not loopback */
+};
+
 struct config_log {
 	int level, format, target;
 };
@@ -130,6 +136,7 @@ struct config {
 	struct config_limits limits;
 	struct config_log log;
 	struct config_dmarc_reports dmarc_reports;
+	struct config_metrics metrics;
 	int64_t drain_ms; /* SIGTERM: running transactions may finish within */
 };
 

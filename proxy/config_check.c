@@ -133,6 +133,35 @@ config_check_listeners(const struct loaded_config *c, struct conf_errors *errors
 	check_present(errors, where, "tls", "key", c->config.tls.key, "a listener offers TLS");
 }
 
+/* ---- metrics ---- */
+
+void
+config_check_metrics(const struct loaded_config *c, struct conf_errors *errors)
+{
+	const struct config_metrics *m = &c->config.metrics;
+	const struct config_listener *listeners = c->config.listeners.items;
+	const struct conf_where where = config_where(c, m->where);
+	struct sockaddr_storage addr, other;
+	struct err err = { 0 };
+
+	if (m->listen == NULL)
+		return;
+	if (!address_parse(m->listen, &addr, &err)) {
+		conf_error(errors, where, "metrics.listen", "%s", err.text);
+		return;
+	}
+	for (size_t i = 0; i < c->config.listeners.count; i++) {
+		if (listeners[i].listen != NULL &&
+		    address_parse(listeners[i].listen, &other, NULL) &&
+		    address_eq(&addr, &other))
+			conf_error(errors, where, "metrics.listen",
+			    "%s is taken by listeners[%zu] already", m->listen, i);
+	}
+	if (!m->insecure && !address_is_loopback(&addr))
+		conf_error(errors, where, "metrics.listen",
+		    "%s is not a loopback address; insecure = true insists on it", m->listen);
+}
+
 /* ---- auth ---- */
 
 static void

@@ -8,6 +8,7 @@
 
 /* Each adds an error for everything that it finds. */
 void config_check_listeners(const struct loaded_config *c, struct conf_errors *errors);
+void config_check_metrics(const struct loaded_config *c, struct conf_errors *errors);
 void config_check_auth(const struct loaded_config *c, struct conf_errors *errors);
 void config_check_domains(const struct loaded_config *c, struct conf_errors *errors);
 void config_check_upstreams(const struct loaded_config *c, struct conf_errors *errors);

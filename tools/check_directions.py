@@ -24,7 +24,7 @@ ALLOWED = {
     # The backend "upstream" logs in there: there is one SMTP client dialogue in the house.
     "proxy/auth": LIB + ["proxy", "proxy/upstream"],
     "proxy/upstream": LIB + ["proxy"],
-    "proxy/session": LIB + ["proxy", "proxy/auth", "proxy/upstream"],
+    "proxy/session": LIB + ["proxy", "proxy/auth", "proxy/upstream", "proxy/ops"],
     "proxy/ops": LIB + ["proxy"],
     "proxy/commands": LIB + ["proxy", "proxy/auth", "proxy/upstream", "proxy/session",
                              "proxy/ops"],

@@ -9,10 +9,18 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/metrics.h"
 #include "lib/chain/link_call.h"
 
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
+
+METRIC_COUNTER(verdicts_total, "gatepost_link_verdicts_total",
+    "Answers of links: next, refuse, fail; shadow_ before those that were not obeyed.", "link",
+    "stage", "verdict");
+METRIC_COUNTER(results_total, "gatepost_results_total",
+    "Results of authenticating messages (RFC 8601).", "method", "result");
 
 struct chain_slot {
 	struct chain_entry entry;
@@ -241,6 +249,17 @@ answer_name(enum link_answer answer)
 	BUG("answer %d", (int)answer);
 }
 
+static void
+count_verdict(const struct link_call *call, enum link_answer answer, bool is_shadow)
+{
+	char shadow[24];
+
+	(void)snprintf(shadow, sizeof(shadow), "shadow_%s", answer_name(answer));
+	metric_add(&verdicts_total, 1,
+	    METRIC_LABELS(call->link->name, stage_names[call->stage],
+		is_shadow ? shadow : answer_name(answer)));
+}
+
 /* log_verdict - every verdict that is not a plain NEXT; and what a shadow would have changed.
  */
 static void
@@ -307,9 +326,12 @@ call_keep_notes(const struct link_call *call, struct chain_run *run)
 static void
 call_keep_results(const struct link_call *call, struct chain_run *run)
 {
-	for (size_t i = 0; i < call->result_count; i++) {
+	for (size_t i = 0; run != NULL && i < call->result_count; i++) {
 		if (run->result_count == AUTHRES_MAX)
 			return; /* hostile mail has many: the first ones count */
+		metric_add(&results_total, 1,
+		    METRIC_LABELS(authres_method_name(call->results[i].method),
+			authres_result_name(call->results[i].result)));
 		run->results[run->result_count++] =
 		    authres_copy(&call->results[i], &run->arena);
 	}
@@ -320,6 +342,7 @@ static bool
 call_obey(struct link_call *call, enum link_answer answer, const struct chain_entry *entry,
     struct chain_run *run, struct message *message, struct smtp_reply *reply_out)
 {
+	count_verdict(call, answer, entry->mode == MODE_SHADOW);
 	log_verdict(call, answer, entry);
 	if (entry->mode == MODE_SHADOW)
 		return true;

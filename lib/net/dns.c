@@ -2,7 +2,11 @@
 /* What every source of DNS answers shares: see dns.h. */
 #include "lib/net/dns.h"
 
+#include "lib/base/metrics.h"
 #include "lib/net/dns_wire.h"
+
+METRIC_COUNTER(queries_total, "gatepost_dns_queries_total",
+    "Questions to the DNS, answered from the cache or not.", "type", "status");
 
 bool
 dns_name_is_valid(struct view name)
@@ -21,8 +25,11 @@ dns_query(const struct dns_source *source, const char *name, enum dns_type type,
     int64_t deadline_ms, struct arena *arena, struct dns_answer *out)
 {
 	*out = (struct dns_answer){ .status = DNS_NXDOMAIN };
-	if (dns_name_is_valid(view_of(name)))
-		source->query(source->context, name, type, deadline_ms, arena, out);
+	if (!dns_name_is_valid(view_of(name)))
+		return;
+	source->query(source->context, name, type, deadline_ms, arena, out);
+	metric_add(&queries_total, 1,
+	    METRIC_LABELS(dns_type_name(type), dns_status_name(out->status)));
 }
 
 const char *

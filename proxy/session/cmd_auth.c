@@ -8,8 +8,19 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/metrics.h"
 
 #define CHECK_MS 30000 /* for all backends together */
+
+METRIC_COUNTER(auth_total, "gatepost_auth_total",
+    "Credentials that were checked: accepted, refused, or unavailable (a backend was down).",
+    "mechanism", "result");
+
+static const char *const verdict_names[] = {
+	[AUTH_REFUSED] = "refused",
+	[AUTH_ACCEPTED] = "accepted",
+	[AUTH_UNAVAILABLE] = "unavailable",
+};
 
 static void
 end_exchange(struct session *s)
@@ -64,6 +75,7 @@ check(struct session *s)
 		log_verdict(
 		    s, verdict == AUTH_REFUSED ? "auth.fail" : "auth.unavailable", now, &why);
 	}
+	metric_add(&auth_total, 1, METRIC_LABELS(s->auth->mech->name, verdict_names[verdict]));
 	end_exchange(s);
 	switch (verdict) {
 	case AUTH_ACCEPTED:

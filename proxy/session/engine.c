@@ -8,8 +8,10 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/metrics.h"
 #include "lib/net/address.h"
 #include "proxy/notify.h"
+#include "proxy/ops/metrics_http.h"
 #include "proxy/session/listener.h"
 #include "proxy/session/park.h"
 #include "proxy/session/replies.h"
@@ -26,11 +28,15 @@
 #define DRAIN_TICK_MS 100  /* between looks at what is left while draining */
 #define STOP_MS	      3000 /* for last replies and busy workers, after the drain's deadline */
 
+METRIC_COUNTER(turned_away_total, "gatepost_turned_away_total",
+    "Client connections that were refused with 421 4.3.2, for there were too many.", NULL);
+
 struct engine {
 	struct event_base *base;
 	struct park *park;
 	struct workers *workers;
 	struct listeners *listeners;
+	struct metrics_http *metrics;
 	struct snapshot *current; /* the loop's thread only */
 	atomic_size_t sessions;
 	struct event *on_term, *on_int, *on_hup, *on_tend, *on_drain, *on_fresh;
@@ -141,6 +147,7 @@ on_accepted(void *context, int fd, const struct sockaddr_storage *client,
 	    workers_is_full(e->workers)) {
 		log_event(LEVEL_WARNING, "session.turned_away",
 		    LOG_U64("connections", atomic_load(&e->sessions)));
+		metric_add(&turned_away_total, 1, NULL);
 		turn_away(e, fd, listener);
 		return;
 	}
@@ -201,8 +208,10 @@ use_snapshot(struct engine *e, struct snapshot *fresh)
 	struct conf_errors errors;
 
 	conf_errors_init(&errors);
-	if (listeners_bind(e->listeners, fresh, &errors)) {
+	if (metrics_http_bind(e->metrics, fresh->config, &errors) &&
+	    listeners_bind(e->listeners, fresh, &errors)) {
 		listeners_use(e->listeners, fresh);
+		metrics_http_use(e->metrics, fresh->config);
 		workers_set_limit(e->workers, (size_t)fresh->config->limits.workers);
 		snapshot_release(&e->current);
 		e->current = fresh;
@@ -214,6 +223,7 @@ use_snapshot(struct engine *e, struct snapshot *fresh)
 		log_event(LEVEL_INFO, "gate.reloaded",
 		    LOG_U64("listeners", fresh->config->listeners.count));
 	} else {
+		metrics_http_unbind(e->metrics);
 		for (size_t i = 0; i < errors.count; i++)
 			log_event(LEVEL_ERROR, "gate.reload_failed",
 			    LOG_STR("text", errors.lines[i]));
@@ -317,6 +327,7 @@ engine_create(struct snapshot *snapshot)
 	e->park = park_create(e->base, on_ready, e);
 	e->workers = workers_create((size_t)snapshot->config->limits.workers, run_session, e);
 	e->listeners = listeners_create(e->base, on_accepted, e);
+	e->metrics = metrics_http_create();
 	e->on_term = evsignal_new(e->base, SIGTERM, on_stop, e);
 	e->on_int = evsignal_new(e->base, SIGINT, on_stop, e);
 	e->on_hup = evsignal_new(e->base, SIGHUP, on_hup, e);
@@ -329,7 +340,8 @@ engine_create(struct snapshot *snapshot)
 bool
 engine_bind(struct engine *e, struct conf_errors *errors)
 {
-	return listeners_bind(e->listeners, e->current, errors);
+	return listeners_bind(e->listeners, e->current, errors) &&
+	       metrics_http_bind(e->metrics, e->current->config, errors);
 }
 
 bool
@@ -343,6 +355,7 @@ engine_run(struct engine *e, engine_reload reload, void *context, struct err *er
 	    event_add(e->on_hup, NULL) != 0 || event_add(e->on_tend, &tend) != 0)
 		return err_set(err, ERR_IO, "cannot wait for signals");
 	listeners_use(e->listeners, e->current);
+	metrics_http_use(e->metrics, e->current->config);
 	log_event(LEVEL_INFO, "gate.ready", LOG_STR("hostname", e->current->config->hostname),
 	    LOG_U64("listeners", e->current->config->listeners.count),
 	    LOG_U64("pid", getpid()));
@@ -364,6 +377,7 @@ engine_destroy(struct engine **ep)
 	if (e == NULL)
 		return;
 	listeners_destroy(&e->listeners);
+	metrics_http_destroy(&e->metrics);
 	park_destroy(&e->park);
 	workers_destroy(&e->workers);
 	event_free(e->on_term);

@@ -9,6 +9,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/metrics.h"
 
 #include <openssl/rand.h>
 #include <stdatomic.h>
@@ -18,6 +19,12 @@
 #define CLOSING_MS    2000 /* for the peer to take our last reply */
 #define OCTETS_MS     1	   /* octets of content a millisecond: what is slower has an end */
 #define REPLIES_LARGE 4096 /* octets of replies after which pipelined commands wait */
+
+METRIC_COUNTER(
+    sessions_total, "gatepost_sessions_total", "Client connections begun.", "listener", "role");
+METRIC_COUNTER(session_ends_total, "gatepost_session_ends_total",
+    "Client connections ended, by reason as in the event session.end.", "reason");
+METRIC_GAUGE(connections, "gatepost_connections", "Client connections open now.", NULL);
 
 static atomic_bool draining;
 
@@ -91,6 +98,9 @@ session_create(int fd, const struct sockaddr_storage *client, struct snapshot *s
 			BUG("no SSL object");
 		s->handshaking = true;
 	}
+	metric_add(&sessions_total, 1,
+	    METRIC_LABELS(f->listener, f->role == ROLE_INBOUND ? "inbound" : "submission"));
+	metric_add(&connections, 1, NULL);
 	return s;
 }
 
@@ -100,6 +110,8 @@ session_destroy(struct session **sp)
 	struct session *s = *sp;
 
 	transaction_end(s);
+	metric_add(&session_ends_total, 1, METRIC_LABELS(s->end_reason));
+	metric_add(&connections, -1, NULL);
 	log_event(s->is_check && s->messages == 0 ? LEVEL_DEBUG : LEVEL_INFO, "session.end",
 	    LOG_STR("id", s->facts.session_id), LOG_STR("client", s->facts.client.text),
 	    LOG_OPT("via", s->facts.via), LOG_STR("reason", s->end_reason),

@@ -8,11 +8,17 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/metrics.h"
 #include "lib/mail/received.h"
 
 #include <stdio.h>
 
 #define RECEIVED_MAX 4096 /* octets of our Received field */
+
+METRIC_COUNTER(messages_total, "gatepost_messages_total",
+    "Messages that were answered, as in the event msg.done.", "role", "result", "by");
+METRIC_COUNTER(message_octets_total, "gatepost_message_octets_total",
+    "Octets of content of these messages.", "role");
 
 void
 transaction_begin(struct session *s, const struct smtp_mail *mail)
@@ -164,23 +170,31 @@ struct outcome {
 	uint64_t chain_ms;
 };
 
+static const char *
+outcome_result(const struct outcome *outcome)
+{
+	if (smtp_reply_is_ok(outcome->reply))
+		return "delivered";
+	return smtp_reply_is_temporary(outcome->reply) ? "deferred" : "refused";
+}
+
 static void
 log_done(struct session *s, const struct message *message, const struct outcome *outcome)
 {
 	const struct facts *f = &s->facts;
 	const struct delivery_facts *d = delivery_facts(s->tx->delivery);
-	bool ok = smtp_reply_is_ok(outcome->reply);
+	const char *result = outcome_result(outcome);
+	const char *role = f->role == ROLE_INBOUND ? "inbound" : "submission";
 	char reply[256];
 	struct buf rcpts;
 
 	buf_init(&rcpts, (size_t)LOG_RECIPIENTS * (SMTP_PATH_MAX + 1));
 	list_recipients(f, &rcpts);
 	smtp_reply_log_text(outcome->reply, reply, sizeof(reply));
+	metric_add(&messages_total, 1, METRIC_LABELS(role, result, outcome->by));
+	metric_add(&message_octets_total, (int64_t)s->tx->content_octets, METRIC_LABELS(role));
 	log_event(LEVEL_INFO, "msg.done", LOG_STR("id", f->message_id),
-	    LOG_STR("result", ok					? "delivered"
-			      : smtp_reply_is_temporary(outcome->reply) ? "deferred"
-									: "refused"),
-	    LOG_STR("by", outcome->by), LOG_STR("reply", reply),
+	    LOG_STR("result", result), LOG_STR("by", outcome->by), LOG_STR("reply", reply),
 	    LOG_STR("client", f->client.text), LOG_STR("listener", f->listener),
 	    LOG_STR("helo", f->helo), LOG_OPT("tls", f->tls.version),
 	    LOG_OPT("cipher", f->tls.cipher), LOG_OPT("login", f->identity.login),

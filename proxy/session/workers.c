@@ -5,6 +5,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/metrics.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -14,6 +15,8 @@
 #define STACK_OCTETS (1024UL * 1024)
 #define LINGER_SHARE 4 /* one thread of so many may linger */
 #define QUEUE_FACTOR 8 /* sessions in the queue for each thread before it counts as full */
+
+METRIC_GAUGE(threads, "gatepost_workers", "Worker threads there are now.", NULL);
 
 struct workers {
 	workers_run run;
@@ -83,6 +86,7 @@ worker_main(void *arg)
 	w->left = pthread_self();
 	w->has_left = true;
 	w->threads--;
+	metric_add(&threads, -1, NULL);
 	pthread_cond_broadcast(&w->gone);
 	pthread_mutex_unlock(&w->lock);
 	if (has_before)
@@ -101,11 +105,13 @@ add_thread(struct workers *w)
 	pthread_attr_setstacksize(&attr, STACK_OCTETS);
 	int error = pthread_create(&thread, &attr, worker_main, w);
 	pthread_attr_destroy(&attr);
-	if (error == 0)
+	if (error == 0) {
 		w->threads++;
-	else
+		metric_add(&threads, 1, NULL);
+	} else {
 		log_event(LEVEL_ERROR, "workers.fail", LOG_STR("text", strerror(error)),
 		    LOG_U64("threads", w->threads));
+	}
 }
 
 struct workers *

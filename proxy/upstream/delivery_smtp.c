@@ -11,6 +11,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/metrics.h"
 #include "proxy/upstream/content.h"
 #include "proxy/upstream/delivery.h"
 
@@ -40,6 +41,10 @@ struct smtp_delivery {
 	struct smtp_reply last_421; /* code 0: none */
 	struct smtp_reply doom;	    /* code 0: not doomed */
 };
+
+METRIC_COUNTER(connects_total, "gatepost_upstream_connects_total",
+    "New connections to upstream servers: ok, or the reason as in the event upstream.fail.",
+    "upstream", "result");
 
 static struct smtp_delivery *
 self_of(struct delivery *d)
@@ -149,6 +154,7 @@ note_conn(struct smtp_delivery *d)
 	if (d->is_warm)
 		return;
 	f->connects++;
+	metric_add(&connects_total, 1, METRIC_LABELS(f->upstream, "ok"));
 	group_learn(d->base.upstream, d->server, conn_ehlo(d->conn));
 	log_event(LEVEL_DEBUG, "upstream.connect", LOG_STR("id", d->base.id),
 	    LOG_STR("upstream", f->upstream), LOG_STR("server", f->server),
@@ -177,6 +183,8 @@ get_conn(struct smtp_delivery *d)
 			note_conn(d);
 			return true;
 		}
+		metric_add(&connects_total, 1,
+		    METRIC_LABELS(d->base.facts.upstream, err_kind_name(err.kind)));
 		log_fail(d, u->config->servers.items[d->server], &err);
 		if (err.kind == ERR_LIMIT)
 			return doom(d, "4.4.5",

@@ -114,6 +114,14 @@ class Client:
         secret = base64.b64encode(f"\0{login}\0{password}".encode()).decode()
         return self.command(f"AUTH PLAIN {secret}")
 
+    def read_to_end(self):
+        """All octets until the peer closes, for what is not SMTP."""
+        try:
+            while True:
+                self._fill()
+        except Closed:
+            return self.buffer
+
     def expect_closed(self):
         """The peer closes; whatever it still says first is an error."""
         try:

@@ -21,6 +21,7 @@ from .upstream import DeadUpstream, ScriptedUpstream, unescape
 
 DIALOG_LIMIT_S = 120
 SLEEP_MAX_S = 5
+METRICS_LIMIT_S = 10
 SAMPLE = b"From: alice@example.com\r\nTo: bob@example.net\r\nSubject: Sample\r\n" \
     b"Date: Tue, 24 Nov 2026 12:00:00 +0000\r\nMessage-ID: <sample@example.com>\r\n\r\nHello.\r\n"
 
@@ -488,6 +489,32 @@ class Dialog:
         self.loop_index = outer
 
     # ---- the gate ----
+
+    def do_metrics(self, s):
+        """metrics SERIES NUMBER: it is, or soon comes to be, that; glob in SERIES, summed up."""
+        series, _, wanted = self.expand(s.rest).rpartition(" ")
+        deadline = time.monotonic() + METRICS_LIMIT_S
+        while True:
+            found = {name: value for name, value in self.gate.metrics().items()
+                     if fnmatch.fnmatchcase(name, series)}
+            if sum(found.values()) == float(wanted):
+                return
+            self.check(time.monotonic() < deadline, f"there is {found}")
+            time.sleep(0.05)
+
+    def do_http(self, s):
+        """http STATUS [~ REGEX]: after "raw", an HTTP response and the end of the connection."""
+        wanted, _, pattern = s.rest.partition("~")
+        heard = self.talk.client.read_to_end().decode("utf-8", "replace")
+        self.check(re.match(rf"HTTP/1\.[01] {wanted.strip()}\b", heard), f"heard {heard[:300]!r}")
+        self.check(re.search(pattern.strip(), heard, re.M), f"heard {heard[:3000]}")
+
+    def do_no_connection(self, s):
+        try:
+            Client(self.gate.ports[s.rest]).close()
+        except ConnectionRefusedError:
+            return
+        raise DialogError("somebody listens there")
 
     def do_log(self, s):
         name, *pairs = shlex.split(self.expand(s.rest))

@@ -13,6 +13,7 @@ import signal
 import subprocess
 import tempfile
 import threading
+import urllib.request
 import time
 
 from . import config as cfg
@@ -80,7 +81,7 @@ class Gate:
         self.folder = folder or tempfile.mkdtemp(prefix="gatepost-test-")
         os.chmod(self.folder, 0o755)
         names = ("submission", "submissions", "inbound")
-        self.ports = dict(zip(names, free_ports(len(names))))
+        self.ports = dict(zip(names + ("metrics",), free_ports(len(names) + 1)))
         self.config = cfg.default(self.folder, keys, self.ports, upstream)
         self.users = copy.deepcopy(cfg.USERS if users is None else users)
         self.environment = {}
@@ -210,6 +211,16 @@ class Gate:
         else:
             self.kill()
         self.remove()
+
+    # ---- metrics ----
+
+    def metrics(self):
+        """{"name{label=\\"value\\"}": number} of all series, as /metrics has them."""
+        url = f"http://127.0.0.1:{self.ports['metrics']}/metrics"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            text = answer.read().decode("utf-8")
+        return {name: float(value) for name, _, value in
+                (line.rpartition(" ") for line in text.splitlines() if line[0] != "#")}
 
     # ---- log ----
 

@@ -4,6 +4,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
+#include "lib/base/metrics.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -554,6 +555,54 @@ test_results_over_the_cap_are_dropped(void **state)
 	fixture_finish(&f);
 }
 
+static void
+expect_metric(const char *line)
+{
+	struct buf page;
+
+	buf_init(&page, 1 << 20);
+	assert_true(metrics_print(&page));
+	if (memmem(page.p, page.len, line, strlen(line)) == NULL)
+		fail_msg("no %s in:\n%.*s", line, VIEW_ARG(buf_view(&page)));
+	buf_finish(&page);
+}
+
+static const struct link counted = {
+	.abi = LINK_ABI,
+	.name = "counted",
+	.kind = LINK_POLICY,
+	.mail = publish_and_go_on,
+	.message = publish_and_fail,
+};
+
+/* What was obeyed and what was not; results that count, and no others. */
+static void
+test_verdicts_and_results_are_counted(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	fixture_init(&f);
+	f.entries[0].link = &counted;
+	f.entries[0].on_error = ON_ERROR_PASS;
+	assert_true(fixture_run(&f, STAGE_MAIL));
+	assert_true(fixture_run(&f, STAGE_MAIL));
+	assert_true(fixture_run(&f, STAGE_MESSAGE));
+	fixture_finish(&f);
+	fixture_init(&f);
+	f.entries[0].link = &counted;
+	f.entries[0].mode = MODE_SHADOW;
+	assert_true(fixture_run(&f, STAGE_MAIL));
+	assert_true(fixture_run(&f, STAGE_MESSAGE));
+	fixture_finish(&f);
+#define COUNTED "gatepost_link_verdicts_total{link=\"counted\",stage="
+	expect_metric(COUNTED "\"mail\",verdict=\"next\"} 2\n");
+	expect_metric(COUNTED "\"mail\",verdict=\"shadow_next\"} 1\n");
+	expect_metric(COUNTED "\"message\",verdict=\"fail\"} 1\n");
+	expect_metric(COUNTED "\"message\",verdict=\"shadow_fail\"} 1\n");
+	expect_metric("gatepost_results_total{method=\"spf\",result=\"pass\"} 2\n");
+}
+
 /* ---- making a chain ---- */
 
 static unsigned torn_down;
@@ -675,6 +724,7 @@ main(void)
 		cmocka_unit_test(test_memory_belongs_to_one_transaction_and_one_link),
 		cmocka_unit_test(test_notes_are_gathered),
 		cmocka_unit_test(test_notes_over_the_cap_are_left_out),
+		cmocka_unit_test(test_verdicts_and_results_are_counted),
 		cmocka_unit_test(test_results_reach_later_links_and_later_stages),
 		cmocka_unit_test(test_results_of_a_shadow_are_dropped),
 		cmocka_unit_test(test_results_over_the_cap_are_dropped),

@@ -7,7 +7,9 @@
 
 #include <cmocka.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/clock.h"
+#include "lib/base/metrics.h"
 #include "tests/unit/dns_table.h"
 
 #define L63 "abcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabcdefghijabc"
@@ -64,6 +66,30 @@ test_impossible_names_are_never_asked(void **state)
 	assert_int_equal(dns->query_count, 0);
 	dns_query(dns_table_source(dns), "a.b", DNS_TXT, CLOCK_NEVER, &arena, &answer);
 	assert_int_equal(dns->query_count, 1);
+	arena_finish(&arena);
+	dns_table_destroy(&dns);
+}
+
+/* By type and status; a name that cannot be asked for is no question. */
+static void
+test_questions_are_counted(void **state)
+{
+	static const char line[] =
+	    "\ngatepost_dns_queries_total{type=\"TLSA\",status=\"nxdomain\"} 2\n";
+	struct dns_table *dns = dns_table_create(NULL);
+	struct arena arena;
+	struct dns_answer answer;
+	struct buf page;
+
+	(void)state;
+	arena_init(&arena);
+	buf_init(&page, 1 << 20);
+	dns_query(dns_table_source(dns), "a.b", DNS_TLSA, CLOCK_NEVER, &arena, &answer);
+	dns_query(dns_table_source(dns), "b.b", DNS_TLSA, CLOCK_NEVER, &arena, &answer);
+	dns_query(dns_table_source(dns), "a..b", DNS_TLSA, CLOCK_NEVER, &arena, &answer);
+	assert_true(metrics_print(&page));
+	assert_non_null(memmem(page.p, page.len, line, sizeof(line) - 1));
+	buf_finish(&page);
 	arena_finish(&arena);
 	dns_table_destroy(&dns);
 }
@@ -175,6 +201,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_impossible_names_are_never_asked),
+		cmocka_unit_test(test_questions_are_counted),
 		cmocka_unit_test(test_the_table),
 		cmocka_unit_test(test_the_tables_servers),
 		cmocka_unit_test(test_words),
