@@ -159,23 +159,45 @@ rotation_retires_at(const struct rotation_key *key, const struct rotation_rules 
 	return key->since + longer(rules->queue_life_s, key->ttl_s);
 }
 
-/* An active key of that algorithm that every server shows. */
+/*
+ * is_replaced - an active key of that algorithm can be found by everybody; surely: every server
+ * says so now.
+ */
 static bool
-has_successor(const struct rotation *r, const struct rotation_sight *sights,
-    enum dkim_algorithm algorithm)
+is_replaced(const struct rotation *r, const struct rotation_sight *sights,
+    enum dkim_algorithm algorithm, bool surely, int64_t now)
 {
 	for (size_t i = 0; i < r->count; i++) {
-		if (r->keys[i].state == ROTATION_ACTIVE && r->keys[i].algorithm == algorithm &&
-		    sights[i].kind == SIGHT_SHOWN)
+		const struct rotation_key *key = &r->keys[i];
+
+		if (key->state == ROTATION_ACTIVE && key->algorithm == algorithm &&
+		    rotation_is_settled(key, now) &&
+		    (surely ? sights[i].kind == SIGHT_SHOWN : sights[i].kind != SIGHT_MISSING))
 			return true;
 	}
 	return false;
 }
 
+static void
+step_retiring(struct rotation *r, struct rotation_key *key, const struct rotation_sight *sights,
+    const struct rotation_rules *rules, int64_t now)
+{
+	if (key->is_in_use)
+		key->since = now; /* it has signed until this look */
+	key->is_in_use = !is_replaced(r, sights, key->algorithm, false, now);
+	if (key->is_in_use)
+		key->since = now;
+	else if (now >= rotation_retires_at(key, rules) &&
+		 is_replaced(r, sights, key->algorithm, true, now)) {
+		key->state = ROTATION_RETIRED;
+		key->since = now;
+	}
+}
+
 static bool
 is_same(const struct rotation_key *a, const struct rotation_key *b)
 {
-	return a->state == b->state && a->since == b->since &&
+	return a->state == b->state && a->is_in_use == b->is_in_use && a->since == b->since &&
 	       a->shown_since == b->shown_since && a->ttl_s == b->ttl_s &&
 	       a->negative_ttl_s == b->negative_ttl_s;
 }
@@ -199,11 +221,8 @@ rotation_step(struct rotation *r, const struct rotation_sight *sights,
 	for (size_t i = 0; i < r->count; i++) {
 		struct rotation_key *key = &r->keys[i];
 
-		if (key->state == ROTATION_RETIRING && now >= rotation_retires_at(key, rules) &&
-		    has_successor(r, sights, key->algorithm)) {
-			key->state = ROTATION_RETIRED;
-			key->since = now;
-		}
+		if (key->state == ROTATION_RETIRING)
+			step_retiring(r, key, sights, rules, now);
 		changed = changed || !is_same(key, &before.keys[i]);
 	}
 	return changed;

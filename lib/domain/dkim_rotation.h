@@ -30,8 +30,10 @@ struct rotation_key {
 	char selector[DKIM_SELECTOR_MAX + 1];
 	enum dkim_algorithm algorithm;
 	enum rotation_state state;
-	bool is_configured;  /* the private key is named in the configuration, not in FOLDER */
-	int64_t since;	     /* seconds since 1970: when the state began */
+	bool is_configured; /* the private key is named in the configuration, not in FOLDER */
+	bool is_in_use;	    /* retiring: signs again, as the active key cannot be found */
+	/* Seconds since 1970: when the state began; retiring: when it last signed. */
+	int64_t since;
 	int64_t shown_since; /* every server has shown it since then; 0: not so */
 	int64_t ttl_s;	     /* the longest TTL that its record was seen with */
 	/* How long a resolver may believe that the record is not there; 0: it never was

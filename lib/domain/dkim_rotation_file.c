@@ -2,7 +2,7 @@
 /*
  * The states of key rotation in their file: a line for each key,
  *
- *	SELECTOR ALGORITHM STATE ORIGIN SINCE SHOWN-SINCE TTL NEGATIVE-TTL
+ *	SELECTOR ALGORITHM STATE ORIGIN SINCE SHOWN-SINCE TTL NEGATIVE-TTL IN-USE
  *
  * under a first line that names the format. Nothing in it comes from a peer but numbers. Not
  * for editing by hand, so what is not as we write it is an error, never a guess.
@@ -25,7 +25,7 @@
 #define FILE_MAX      (ROTATION_KEYS_MAX * 256 + 64) /* octets */
 #define LOCK_PAUSE_MS 20
 
-enum { WORDS = 8 };
+enum { WORDS = 9 };
 
 static bool
 make_path(const char *folder, const char *domain, const char *name, char out[PATH_MAX],
@@ -129,12 +129,14 @@ read_key(struct view line, struct rotation_key *out)
 		words[count++] = word;
 	}
 	out->is_configured = view_eq(words[3], VIEW("configured"));
+	out->is_in_use = view_eq(words[8], VIEW("1"));
 	return count == WORDS && dkim_selector_is_valid(words[0]) &&
 	       view_copy(words[0], out->selector, sizeof(out->selector)) &&
 	       read_algorithm(words[1], &out->algorithm) && read_state(words[2], &out->state) &&
 	       (out->is_configured || view_eq(words[3], VIEW("made"))) &&
 	       read_time(words[4], &out->since) && read_time(words[5], &out->shown_since) &&
-	       read_time(words[6], &out->ttl_s) && read_time(words[7], &out->negative_ttl_s);
+	       read_time(words[6], &out->ttl_s) && read_time(words[7], &out->negative_ttl_s) &&
+	       (out->is_in_use || view_eq(words[8], VIEW("0")));
 }
 
 static bool
@@ -198,11 +200,11 @@ print_keys(const struct rotation *r, struct buf *out)
 	for (size_t i = 0; i < r->count && ok; i++) {
 		const struct rotation_key *k = &r->keys[i];
 
-		ok = buf_printf(out, "%s %s %s %s %lld %lld %lld %lld\n", k->selector,
+		ok = buf_printf(out, "%s %s %s %s %lld %lld %lld %lld %d\n", k->selector,
 		    dkim_algorithm_name(k->algorithm), rotation_state_name(k->state),
 		    k->is_configured ? "configured" : "made", (long long)k->since,
 		    (long long)k->shown_since, (long long)k->ttl_s,
-		    (long long)k->negative_ttl_s);
+		    (long long)k->negative_ttl_s, k->is_in_use);
 	}
 	return ok;
 }

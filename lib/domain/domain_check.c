@@ -5,6 +5,7 @@
 #include "lib/domain/dkim_key_text.h"
 #include "lib/net/address.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 #define RECORD_MAX    4096 /* octets of a key record: RSA of 8192 bits has 1400 */
@@ -92,7 +93,10 @@ look_at_key(const struct look *look, const struct domain_key *key, struct watche
 		.rotation = key->rotation,
 		.why = "",
 	};
-	if (request->dns != NULL) {
+	if (key->absent_why != NULL) {
+		out->presence = KEY_ABSENT;
+		out->why = key->absent_why;
+	} else if (request->dns != NULL) {
 		const char *name =
 		    dkim_key_text_name(request->domain, out->selector, look->arena);
 		const enum dkim_key_status status = dkim_key_text_find(
@@ -122,44 +126,55 @@ look_at_keys(const struct look *look)
 	look->out->key_count = count;
 }
 
-/* pick_keys - those of this order into the signing set; confirmed ones only, or any. */
-static void
-pick_keys(const struct look *look, int order, bool confirmed_only)
+static bool
+may_sign(const struct watched_key *key, bool confirmed_only)
 {
-	struct dkim_selector *selectors =
-	    arena_alloc(look->arena, (look->out->key_count + 1) * sizeof(*selectors));
-	size_t count = 0;
-
-	for (size_t i = 0; i < look->out->key_count && count < DKIM_SELECTORS_MAX; i++) {
-		const struct watched_key *key = &look->out->keys[i];
-
-		if (key->sign_order == order &&
-		    (!confirmed_only || key->presence == KEY_CONFIRMED))
-			selectors[count++] = look->request->keys[i].selector;
-	}
-	look->out->signing = (struct dkim_domain){
-		.name = look->out->domain,
-		.selectors = selectors,
-		.selector_count = count,
-	};
+	return key->sign_order >= 0 && (!confirmed_only || key->presence == KEY_CONFIRMED);
 }
 
+/* best_order - of the keys of one algorithm that may sign; INT_MAX: none may. */
+static int
+best_order(
+    const struct domain_report *report, enum dkim_algorithm algorithm, bool confirmed_only)
+{
+	int best = INT_MAX;
+
+	for (size_t i = 0; i < report->key_count; i++) {
+		const struct watched_key *key = &report->keys[i];
+
+		if (key->algorithm == algorithm && may_sign(key, confirmed_only) &&
+		    key->sign_order < best)
+			best = key->sign_order;
+	}
+	return best;
+}
+
+/*
+ * choose_keys - of each algorithm those that may sign most gladly: confirmed ones where any key
+ * is confirmed, or else all.
+ */
 static void
 choose_keys(const struct look *look)
 {
-	const struct dkim_domain *signing = &look->out->signing;
+	struct domain_report *out = look->out;
+	struct dkim_selector *selectors =
+	    arena_alloc(look->arena, (out->key_count + 1) * sizeof(*selectors));
+	bool confirmed = false;
+	size_t count = 0;
 
-	for (int order = 0; order <= 1; order++) {
-		pick_keys(look, order, true);
-		if (signing->selector_count > 0)
-			return;
+	for (size_t i = 0; i < out->key_count; i++)
+		confirmed = confirmed || may_sign(&out->keys[i], true);
+	for (size_t i = 0; i < out->key_count && count < DKIM_SELECTORS_MAX; i++) {
+		const struct watched_key *key = &out->keys[i];
+
+		if (may_sign(key, confirmed) &&
+		    key->sign_order == best_order(out, key->algorithm, confirmed))
+			selectors[count++] = look->request->keys[i].selector;
 	}
-	for (int order = 0; order <= 1; order++) {
-		pick_keys(look, order, false);
-		look->out->signs_unconfirmed = signing->selector_count > 0;
-		if (signing->selector_count > 0)
-			return;
-	}
+	out->signs_unconfirmed = !confirmed && count > 0;
+	out->signing = (struct dkim_domain){
+		.name = out->domain, .selectors = selectors, .selector_count = count
+	};
 }
 
 /* ---- SPF ---- */

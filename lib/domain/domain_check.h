@@ -17,6 +17,9 @@ struct domain_key {
 	const char *rotation;	       /* static name of its state; NULL: not rotated */
 	/* May it sign, and how gladly: 0 first; 1 when no confirmed one is 0; -1 never. */
 	int sign_order;
+	/* NULL, or why it counts as absent whatever a cache says: rotation asked every server.
+	 */
+	const char *absent_why;
 };
 
 struct domain_check_request {

@@ -156,11 +156,33 @@ test_a_key_does_not_retire_while_its_successor_is_not_shown(void **state)
 	begin(&r);
 	(void)step(&r, SIGHT_SHOWN, SIGHT_SHOWN, 300, NOW);
 	(void)step(&r, SIGHT_SHOWN, SIGHT_SHOWN, 300, NOW + 3600);
-	(void)step(&r, SIGHT_SHOWN, SIGHT_MISSING, 300, NOW + 30 * 86400);
-	assert_int_equal(r.keys[0].state, ROTATION_RETIRING);
-	assert_false(step(&r, SIGHT_SHOWN, SIGHT_UNKNOWN, 300, NOW + 31 * 86400));
+	assert_false(step(&r, SIGHT_SHOWN, SIGHT_UNKNOWN, 300, NOW + 30 * 86400));
 	assert_int_equal(r.keys[0].state, ROTATION_RETIRING);
 	assert_true(step(&r, SIGHT_MISSING, SIGHT_SHOWN, 300, NOW + 32 * 86400));
+	assert_int_equal(r.keys[0].state, ROTATION_RETIRED);
+}
+
+static void
+test_a_retiring_key_that_signs_again_starts_its_wait_anew(void **state)
+{
+	struct rotation r;
+	const int64_t active_at = NOW + 3600, lost_at = active_at + 6 * 86400;
+
+	(void)state;
+	begin(&r);
+	(void)step(&r, SIGHT_SHOWN, SIGHT_SHOWN, 300, NOW);
+	(void)step(&r, SIGHT_SHOWN, SIGHT_SHOWN, 300, active_at);
+	assert_false(r.keys[0].is_in_use);
+	(void)step(&r, SIGHT_SHOWN, SIGHT_MISSING, 300, lost_at);
+	assert_true(r.keys[0].is_in_use);
+	(void)step(&r, SIGHT_SHOWN, SIGHT_SHOWN, 300, lost_at + 1000);
+	assert_true(r.keys[0].is_in_use); /* some resolvers still miss the active one */
+	(void)step(&r, SIGHT_SHOWN, SIGHT_SHOWN, 300, lost_at + 2000);
+	assert_false(r.keys[0].is_in_use);
+	assert_int_equal(r.keys[0].since, lost_at + 2000);
+	(void)step(&r, SIGHT_SHOWN, SIGHT_SHOWN, 300, active_at + 8 * 86400);
+	assert_int_equal(r.keys[0].state, ROTATION_RETIRING);
+	(void)step(&r, SIGHT_SHOWN, SIGHT_SHOWN, 300, lost_at + 2000 + 7 * 86400);
 	assert_int_equal(r.keys[0].state, ROTATION_RETIRED);
 }
 
@@ -292,6 +314,7 @@ test_states_come_back_as_they_were(void **state)
 	begin(&r);
 	r.keys[0].state = ROTATION_RETIRING;
 	r.keys[0].ttl_s = 86400;
+	r.keys[0].is_in_use = true;
 	r.keys[1].shown_since = NOW + 5;
 	r.keys[1].negative_ttl_s = 900;
 	assert_true(rotation_write(f->path, "example.com", &r, &err));
@@ -303,6 +326,7 @@ test_states_come_back_as_they_were(void **state)
 		assert_int_equal(back.keys[i].algorithm, r.keys[i].algorithm);
 		assert_int_equal(back.keys[i].state, r.keys[i].state);
 		assert_int_equal(back.keys[i].is_configured, r.keys[i].is_configured);
+		assert_int_equal(back.keys[i].is_in_use, r.keys[i].is_in_use);
 		assert_int_equal(back.keys[i].since, r.keys[i].since);
 		assert_int_equal(back.keys[i].shown_since, r.keys[i].shown_since);
 		assert_int_equal(back.keys[i].ttl_s, r.keys[i].ttl_s);
@@ -330,17 +354,18 @@ test_a_damaged_file_is_an_error_with_its_line(void **state)
 	} cases[] = {
 		{ "", "does not end in a whole line" },
 		{ "gatepost-rotation 2\n", ":1:" },
-		{ "gatepost-rotation 1\nnew rsa-sha256 pending made 1 0 0 0", "whole line" },
-		{ "gatepost-rotation 1\nnew rsa-sha256 pending made 1 0 0\n", ":2:" },
-		{ "gatepost-rotation 1\nnew rsa-sha256 pending made 1 0 0 0 0\n", ":2:" },
-		{ "gatepost-rotation 1\nnew rsa-sha1 pending made 1 0 0 0\n", ":2:" },
-		{ "gatepost-rotation 1\nnew rsa-sha256 hoping made 1 0 0 0\n", ":2:" },
-		{ "gatepost-rotation 1\nnew rsa-sha256 pending found 1 0 0 0\n", ":2:" },
-		{ "gatepost-rotation 1\n../x rsa-sha256 pending made 1 0 0 0\n", ":2:" },
-		{ "gatepost-rotation 1\nnew rsa-sha256 pending made -1 0 0 0\n", ":2:" },
+		{ "gatepost-rotation 1\nnew rsa-sha256 pending made 1 0 0 0 0", "whole line" },
+		{ "gatepost-rotation 1\nnew rsa-sha256 pending made 1 0 0 0\n", ":2:" },
+		{ "gatepost-rotation 1\nnew rsa-sha256 pending made 1 0 0 0 0 0\n", ":2:" },
+		{ "gatepost-rotation 1\nnew rsa-sha256 pending made 1 0 0 0 2\n", ":2:" },
+		{ "gatepost-rotation 1\nnew rsa-sha1 pending made 1 0 0 0 0\n", ":2:" },
+		{ "gatepost-rotation 1\nnew rsa-sha256 hoping made 1 0 0 0 0\n", ":2:" },
+		{ "gatepost-rotation 1\nnew rsa-sha256 pending found 1 0 0 0 0\n", ":2:" },
+		{ "gatepost-rotation 1\n../x rsa-sha256 pending made 1 0 0 0 0\n", ":2:" },
+		{ "gatepost-rotation 1\nnew rsa-sha256 pending made -1 0 0 0 0\n", ":2:" },
 		{ "gatepost-rotation 1\n\n", ":2:" },
-		{ "gatepost-rotation 1\na rsa-sha256 active made 1 0 0 0\n"
-		  "A rsa-sha256 active made 1 0 0 0\n",
+		{ "gatepost-rotation 1\na rsa-sha256 active made 1 0 0 0 0\n"
+		  "A rsa-sha256 active made 1 0 0 0 0\n",
 		    ":3: the selector is there twice" },
 	};
 	const struct folder *f = *state;
@@ -390,6 +415,7 @@ main(void)
 		cmocka_unit_test(
 		    test_a_retiring_key_stays_for_the_longer_of_ttl_and_queue_life),
 		cmocka_unit_test(test_a_key_does_not_retire_while_its_successor_is_not_shown),
+		cmocka_unit_test(test_a_retiring_key_that_signs_again_starts_its_wait_anew),
 		cmocka_unit_test(test_an_active_key_that_was_lost_waits_before_it_signs_again),
 		cmocka_unit_test(test_algorithms_rotate_on_their_own),
 		cmocka_unit_test(test_what_cannot_begin_says_why),
