@@ -3,14 +3,16 @@
  * The watch; see domain_watch.h. One mutex guards the table of domains; it is held for moments,
  * never while DNS is asked. Reports are immutable and counted: whoever holds one keeps it after
  * a newer one has come. A look at a domain that is under way when the watch ends is cut short
- * within QUERY_SLICE_MS.
+ * within part of a second (stoppable_dns.h).
  */
 #include "lib/domain/domain_watch.h"
 
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
+#include "lib/domain/dkim_rotation_keeper.h"
 #include "lib/domain/domain_check.h"
 #include "lib/domain/domain_watch_log.h"
+#include "lib/domain/stoppable_dns.h"
 #include "lib/mail/domain_name.h"
 
 #include <pthread.h>
@@ -18,13 +20,14 @@
 #include <sys/random.h>
 #include <time.h>
 
-#define QUERY_SLICE_MS 500 /* a DNS query is asked again so often, to notice the end */
-#define QUERY_SHARE    4   /* one query may take that part of a look's time */
+#define ROTATION_NOTICE_MS 10000 /* how soon a key that was made is noticed */
+#define QUERY_SHARE	   4	 /* one query may take that part of a look's time */
 
 struct counted_report {
 	struct domain_report report; /* first: what callers see */
 	struct arena arena;
 	atomic_uint references;
+	bool is_moving; /* a new key is on its way: look again soon */
 };
 
 struct watched {
@@ -38,41 +41,21 @@ struct watched {
 
 struct domain_watch {
 	struct watch_config config;
-	char *hostname;	       /* owned; config.hostname */
-	struct dns_source dns; /* config.dns, cut short by is_stopping */
+	char *hostname;		  /* owned; config.hostname */
+	struct stoppable_dns dns; /* config.dns, cut short by is_stopping */
 	atomic_bool is_stopping;
 	pthread_t thread;
 	bool is_started;
+
+	pthread_mutex_t keeper_lock;	/* one look at a time; never taken with lock held, but
+					   before the thread starts */
+	struct rotation_keeper *keeper; /* owned; NULL: no rotation */
 
 	pthread_mutex_t lock; /* what stands below */
 	pthread_cond_t changed;
 	struct watched **domains; /* owned, sorted by name */
 	size_t count, room, guests;
 };
-
-/* ---- DNS that ends early ---- */
-
-static void
-query_until_stopped(void *context, const char *name, enum dns_type type, int64_t deadline_ms,
-    struct arena *arena, struct dns_answer *out)
-{
-	struct domain_watch *w = context;
-	const int64_t share = clock_mono_ms() + w->config.timeout_ms / QUERY_SHARE;
-
-	if (deadline_ms > share)
-		deadline_ms = share; /* one dead server must not cost us all other answers */
-	while (!atomic_load(&w->is_stopping)) {
-		int64_t slice_ms = clock_mono_ms() + QUERY_SLICE_MS;
-
-		if (slice_ms > deadline_ms)
-			slice_ms = deadline_ms;
-		dns_query(w->config.dns, name, type, slice_ms, arena, out);
-		if (out->status != DNS_TEMPFAIL || slice_ms == deadline_ms ||
-		    clock_mono_ms() < slice_ms)
-			return;
-	}
-	*out = (struct dns_answer){ .status = DNS_TEMPFAIL, .why = "the watch is ending" };
-}
 
 /* ---- reports ---- */
 
@@ -95,28 +78,44 @@ hold(struct counted_report *r)
 }
 
 /*
- * collect_keys - which keys there are for a domain, and what may sign: those of the keyring, as
- * far as rotation knows nothing else of them.
+ * collect_keys - which keys there are for a domain, and what may sign: those of the keyring,
+ * and what rotation says of them and of its own.
  */
 static size_t
-collect_keys(
-    const struct domain_watch *w, const char *domain, struct domain_key keys[DOMAIN_KEYS_MAX])
+collect_keys(struct domain_watch *w, const char *domain, const struct dns_source *dns,
+    struct counted_report *r, struct domain_key keys[DOMAIN_KEYS_MAX])
 {
-	const struct dkim_domain *own = dkim_keyring_find(w->config.keyring, domain, false);
+	const struct rotation_look look = {
+		.domain = domain,
+		.configured = dkim_keyring_find(w->config.keyring, domain, false),
+		.dns = dns,
+		.now = clock_real_s(),
+		.deadline_ms = clock_mono_ms() + w->config.timeout_ms,
+	};
 	size_t count = 0;
 
-	for (; own != NULL && count < own->selector_count; count++)
-		keys[count] = (struct domain_key){ .selector = own->selectors[count] };
+	if (w->keeper != NULL) {
+		pthread_mutex_lock(&w->keeper_lock);
+		count = rotation_keeper_look(w->keeper, &look, &r->arena, keys, &r->is_moving);
+		pthread_mutex_unlock(&w->keeper_lock);
+		return count;
+	}
+	for (; look.configured != NULL && count < look.configured->selector_count; count++)
+		keys[count] =
+		    (struct domain_key){ .selector = look.configured->selectors[count] };
 	return count;
 }
 
 /* make_report - dns NULL: nothing is asked. Without the lock. One reference. */
 static struct counted_report *
-make_report(const struct domain_watch *w, const char *domain, const struct dns_source *dns,
+make_report(struct domain_watch *w, const char *domain, const struct dns_source *dns,
     const struct counted_report *earlier)
 {
 	struct counted_report *r = mem_calloc(1, sizeof(*r));
 	struct domain_key keys[DOMAIN_KEYS_MAX];
+
+	arena_init(&r->arena);
+	atomic_init(&r->references, 1);
 	const struct domain_check_request request = {
 		.dns = dns,
 		.hostname = w->hostname,
@@ -124,14 +123,11 @@ make_report(const struct domain_watch *w, const char *domain, const struct dns_s
 		.egress_count = w->config.egress_count,
 		.domain = domain,
 		.keys = keys,
-		.key_count = collect_keys(w, domain, keys),
+		.key_count = collect_keys(w, domain, dns, r, keys),
 		.now = clock_real_s(),
 		.deadline_ms = clock_mono_ms() + w->config.timeout_ms,
 		.earlier = earlier != NULL ? &earlier->report : NULL,
 	};
-
-	arena_init(&r->arena);
-	atomic_init(&r->references, 1);
 	domain_check(&request, &r->arena, &r->report);
 	return r;
 }
@@ -231,7 +227,7 @@ static int64_t
 next_look_ms(const struct domain_watch *w, const struct watched *d)
 {
 	const struct domain_report *report = &d->report->report;
-	const bool soon = domain_report_lacks_answer(report) ||
+	const bool soon = d->report->is_moving || domain_report_lacks_answer(report) ||
 			  (!d->is_guest && !domain_report_is_well(report));
 	const int64_t interval_ms = (soon ? w->config.retry_s : w->config.refresh_s) * 1000;
 	uint32_t random = 0;
@@ -279,7 +275,7 @@ look_at(struct domain_watch *w, const char *name)
 	pthread_mutex_unlock(&w->lock);
 	if (d == NULL)
 		return;
-	fresh = make_report(w, name, &w->dns, earlier);
+	fresh = make_report(w, name, &w->dns.source, earlier);
 	release(earlier);
 	before = use_report(w, name, fresh, &is_guest);
 	if (!is_guest)
@@ -331,19 +327,59 @@ wait_until(struct domain_watch *w, int64_t deadline_ms)
 	(void)pthread_cond_timedwait(&w->changed, &w->lock, &until);
 }
 
+/* notice_rotations - a domain whose states were changed by somebody else is due at once. */
+static void
+notice_rotations(struct domain_watch *w)
+{
+	struct arena arena;
+	const char **names;
+	size_t count = 0;
+
+	arena_init(&arena);
+	pthread_mutex_lock(&w->lock);
+	names = arena_alloc(&arena, (w->count + 1) * sizeof(*names));
+	for (size_t i = 0; i < w->count; i++) {
+		if (!w->domains[i]->is_guest)
+			names[count++] = arena_strdup(&arena, view_of(w->domains[i]->name));
+	}
+	pthread_mutex_unlock(&w->lock);
+	for (size_t i = 0; i < count; i++) {
+		struct watched *d;
+
+		pthread_mutex_lock(&w->keeper_lock);
+		const bool changed = rotation_keeper_has_changed(w->keeper, names[i]);
+		pthread_mutex_unlock(&w->keeper_lock);
+		if (!changed)
+			continue;
+		pthread_mutex_lock(&w->lock);
+		d = find(w, names[i]);
+		if (d != NULL)
+			d->due_ms = clock_mono_ms();
+		pthread_mutex_unlock(&w->lock);
+	}
+	arena_finish(&arena);
+}
+
 static void *
 watch_main(void *arg)
 {
 	struct domain_watch *w = arg;
+	int64_t notice_ms = clock_mono_ms() + ROTATION_NOTICE_MS;
 
 	while (!atomic_load(&w->is_stopping)) {
 		struct arena arena;
 		const char *name;
 		int64_t next_ms;
 
+		if (w->keeper != NULL && clock_mono_ms() >= notice_ms) {
+			notice_rotations(w);
+			notice_ms = clock_mono_ms() + ROTATION_NOTICE_MS;
+		}
 		arena_init(&arena);
 		pthread_mutex_lock(&w->lock);
 		name = take_due(w, &arena, &next_ms);
+		if (w->keeper != NULL && next_ms > notice_ms)
+			next_ms = notice_ms;
 		if (name == NULL && !atomic_load(&w->is_stopping))
 			wait_until(w, next_ms);
 		pthread_mutex_unlock(&w->lock);
@@ -395,8 +431,12 @@ domain_watch_create(const struct watch_config *config)
 
 	w->config = *config;
 	w->hostname = mem_strdup(config->hostname);
-	w->dns = (struct dns_source){ .query = query_until_stopped, .context = w };
+	pthread_mutex_init(&w->keeper_lock, NULL);
+	if (config->rotation_dir != NULL)
+		w->keeper = rotation_keeper_create(config->rotation_dir, &config->rotation);
 	atomic_init(&w->is_stopping, false);
+	stoppable_dns_init(
+	    &w->dns, config->dns, &w->is_stopping, config->timeout_ms / QUERY_SHARE);
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -407,6 +447,7 @@ domain_watch_create(const struct watch_config *config)
 	for (size_t i = 0; i < config->domain_count; i++)
 		add_domain(w, config->domains[i]);
 	w->config.hostname = w->hostname;
+	w->config.rotation_dir = NULL;
 	w->config.domains = NULL;
 	w->config.domain_count = 0;
 	return w;
@@ -428,6 +469,8 @@ domain_watch_destroy(struct domain_watch **wp)
 	while (w->count > 0)
 		remove_at(w, w->count - 1);
 	mem_free(w->domains);
+	rotation_keeper_destroy(&w->keeper);
+	pthread_mutex_destroy(&w->keeper_lock);
 	pthread_cond_destroy(&w->changed);
 	pthread_mutex_destroy(&w->lock);
 	mem_free(w->hostname);

@@ -12,7 +12,7 @@
 #ifndef GATEPOST_DOMAIN_DOMAIN_WATCH_H
 #define GATEPOST_DOMAIN_DOMAIN_WATCH_H
 
-#include "lib/domain/dkim_key.h"
+#include "lib/domain/dkim_rotation.h"
 #include "lib/domain/dmarc.h"
 #include "lib/domain/spf.h"
 
@@ -75,9 +75,9 @@ struct watch_config {
 	const char *hostname;
 	struct sockaddr_storage egress[WATCH_EGRESS_MAX];
 	size_t egress_count;
-	const char *rotation_dir;   /* STATE_DIR/dkim; NULL: no rotation */
+	const char *rotation_dir; /* STATE_DIR/dkim; NULL: no rotation */
+	struct rotation_rules rotation;
 	int64_t refresh_s, retry_s; /* between looks: when all is well; when something is not */
-	int64_t retire_s;	    /* how long a replaced key's record must stay at least */
 	int64_t timeout_ms;	    /* for the look at one domain */
 };
 
