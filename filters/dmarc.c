@@ -21,8 +21,8 @@
 struct verdict {
 	struct dmarc_author author;
 	struct dmarc_outcome outcome;
-	enum dmarc_action action;
-	bool defer;			 /* goes before accept and quarantine */
+	enum dmarc_action action; /* REFUSE: for a fail only; a bad From is refused before */
+	bool defer;		  /* goes before accept and quarantine */
 	const struct dmarc_override *by; /* that decided; NULL */
 	/* Why less (or more) is done than the domain asks for: RFC 9990's words. */
 	const char *override_type, *override_comment;
@@ -271,12 +271,12 @@ add_mark(struct link_call *call, const struct verdict *v)
 	const struct dmarc_outcome *o = &v->outcome;
 	const char *value;
 
-	if (o->result == AUTHRES_FAIL)
-		value = arena_printf(link_arena(call), "dmarc=fail (%s=%s) header.from=%s",
-		    o->policy_tag, dmarc_policy_name(o->requested_policy), o->from_domain);
-	else
+	if (v->author.problem != NULL)
 		value = arena_printf(link_arena(call), "dmarc=%s (this message %s)",
 		    authres_result_name(o->result), v->author.problem);
+	else
+		value = arena_printf(link_arena(call), "dmarc=fail (%s=%s) header.from=%s",
+		    o->policy_tag, dmarc_policy_name(o->requested_policy), o->from_domain);
 	return edits_prepend(link_edits(call), settings->quarantine_field, view_of(value));
 }
 
@@ -313,8 +313,7 @@ static enum link_answer
 act(struct link_call *call, const struct verdict *v)
 {
 	if (v->action == DMARC_REFUSE)
-		return v->outcome.result == AUTHRES_FAIL ? refuse_fail(call, v)
-							 : refuse_author(call, &v->author);
+		return refuse_fail(call, v);
 	if (v->defer)
 		return link_refuse(call, 451, "4.7.1",
 		    "DMARC of %s cannot be checked right now (%s), please try again later",

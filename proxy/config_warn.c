@@ -127,6 +127,33 @@ warn_results(const struct chain_entry *chain, size_t count, struct conf_where wh
 	}
 }
 
+/* warn_dmarc - it judges by what spf and dkim_verify have found out before it. */
+static void
+warn_dmarc(const struct chain_entry *chain, size_t count, struct conf_where where,
+    const char *path, struct conf_errors *warnings)
+{
+	const size_t at = chain_find(chain, count, "dmarc");
+	bool has_spf, has_dkim;
+
+	if (at == SIZE_MAX)
+		return;
+	has_spf = chain_find(chain, at, "spf") != SIZE_MAX;
+	has_dkim = chain_find(chain, at, "dkim_verify") != SIZE_MAX;
+	if (!has_spf || !has_dkim)
+		conf_error(warnings, where, path,
+		    "\"dmarc\" has no %s%s%s before it: good mail will fail",
+		    has_spf ? "" : "\"spf\"", has_spf || has_dkim ? "" : " and no ",
+		    has_dkim ? "" : "\"dkim_verify\"");
+}
+
+static void
+warn_chain(const struct chain_entry *chain, size_t count, struct conf_where where,
+    const char *path, struct conf_errors *warnings)
+{
+	warn_results(chain, count, where, path, warnings);
+	warn_dmarc(chain, count, where, path, warnings);
+}
+
 void
 config_warn(const struct loaded_config *c, struct conf_errors *warnings)
 {
@@ -134,8 +161,8 @@ config_warn(const struct loaded_config *c, struct conf_errors *warnings)
 	warn_identity(c, warnings);
 	warn_signing(c, warnings);
 	config_warn_dmarc_reports(c, warnings);
-	warn_results(c->submission_chain, c->submission_count,
+	warn_chain(c->submission_chain, c->submission_count,
 	    config_where(c, c->config.submission.where), "submission.chain", warnings);
-	warn_results(c->inbound_chain, c->inbound_count,
-	    config_where(c, c->config.inbound.where), "inbound.chain", warnings);
+	warn_chain(c->inbound_chain, c->inbound_count, config_where(c, c->config.inbound.where),
+	    "inbound.chain", warnings);
 }

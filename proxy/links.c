@@ -13,6 +13,7 @@ const struct link *const builtin_links[] = {
 	&link_identity,
 	&link_hop_limit,
 	&link_arc,
+	&link_dmarc,
 	&link_auth_results,
 	&link_fix_headers,
 	&link_dkim_sign,

@@ -380,6 +380,10 @@ static const struct warning_case warning_cases[] = {
 			    "\"dkim_sign\" ]; };",
 		.rest = "auth_results: { mode = \"shadow\"; };" },
 	    ":8: auth_results.mode: is \"shadow\"" },
+	{ "dmarc without anything to judge by",
+	    { .submission = "submission: { upstream = \"mta\"; chain = [ \"identity\", "
+			    "\"dmarc\", \"dkim_sign\" ]; };" },
+	    ":7: submission.chain: \"dmarc\" has no \"spf\" and no \"dkim_verify\" before it" },
 	{ "a record of what nobody finds out",
 	    { .rest = "dmarc_reports: { store = true; from = \"r@example.com\"; };" },
 	    ":8: dmarc_reports.store: is on, but inbound.chain has no \"dmarc\"" },
