@@ -56,8 +56,8 @@ quarantine_action(const struct dmarc_settings *settings, enum dmarc_action actio
 }
 
 /*
- * find_trusted_seal - the newest sealer is trusted, the chain is intact, and it says that the
- * message passed DMARC where the sealer had it; NULL: no.
+ * find_trusted_seal - the chain is intact, and the sealers whom the link arc trusts say that
+ * the message passed DMARC when it reached them: the newest sealer; NULL: no.
  */
 static const char *
 find_trusted_seal(struct link_call *call)
@@ -70,8 +70,7 @@ find_trusted_seal(struct link_call *call)
 		const char *dmarc = authres_property(r, AUTHRES_INTERNAL, "dmarc");
 
 		if (r->method == AUTHRES_ARC && r->result == AUTHRES_PASS && dmarc != NULL &&
-		    strcmp(dmarc, "pass") == 0 &&
-		    dmarc_trusts_sealer(link_state(call), r->domain))
+		    strcmp(dmarc, authres_result_name(AUTHRES_PASS)) == 0)
 			return r->domain;
 	}
 	return NULL;

@@ -109,11 +109,6 @@ static const struct conf_row dmarc_rows[] = {
 	    .offset = MEMBER(trusted_forwarders),
 	    .help = "Networks whose mail is accepted though it fails DMARC: forwarders and "
 		    "mailing lists that check what they pass on." },
-	{ .key = "trusted_sealers",
-	    .type = CONF_STRINGS,
-	    .offset = MEMBER(trusted_sealers),
-	    .help = "Domains whose ARC seals are believed: mail that fails DMARC is accepted "
-		    "when such a one, the newest sealer, says that it passed before." },
 	{ .key = NULL },
 };
 
@@ -169,26 +164,6 @@ setup_forwarders(struct dmarc_state *state, const struct conf_strings *networks,
 }
 
 static bool
-setup_sealers(struct dmarc_state *state, const struct conf_strings *domains,
-    struct conf_where where, struct conf_errors *errors)
-{
-	bool ok = true;
-
-	state->sealers = mem_calloc(domains->count + 1, sizeof(*state->sealers));
-	for (size_t i = 0; i < domains->count; i++) {
-		if (domain_to_ascii(
-			view_of(domains->items[i]), state->sealers[state->sealer_count])) {
-			state->sealer_count++;
-			continue;
-		}
-		conf_error(errors, where, "dmarc.trusted_sealers",
-		    "\"%s\" is not a domain name", domains->items[i]);
-		ok = false;
-	}
-	return ok;
-}
-
-static bool
 setup_overrides(
     struct dmarc_state *state, const struct conf_list *list, struct conf_errors *errors)
 {
@@ -224,7 +199,6 @@ dmarc_setup(const void *p, struct conf_where where, const struct link_env *env,
 	state->dns = env->dns;
 	state->store = env->dmarc_store;
 	ok &= setup_forwarders(state, &settings->trusted_forwarders, where, errors);
-	ok &= setup_sealers(state, &settings->trusted_sealers, where, errors);
 	ok &= setup_overrides(state, &settings->overrides, errors);
 	if (env->dns == NULL) {
 		conf_error(errors, where, "dmarc", "needs DNS, and there is no resolver");
@@ -246,7 +220,6 @@ dmarc_teardown(void *p)
 	if (state == NULL)
 		return;
 	mem_free(state->forwarders);
-	mem_free(state->sealers);
 	mem_free(state->overrides);
 	mem_free(state);
 }
@@ -273,16 +246,6 @@ dmarc_trusts_client(const struct dmarc_state *state, const struct sockaddr_stora
 {
 	for (size_t i = 0; i < state->forwarder_count; i++) {
 		if (network_has(&state->forwarders[i], client))
-			return true;
-	}
-	return false;
-}
-
-bool
-dmarc_trusts_sealer(const struct dmarc_state *state, const char *domain)
-{
-	for (size_t i = 0; i < state->sealer_count; i++) {
-		if (strcmp(state->sealers[i], domain) == 0)
 			return true;
 	}
 	return false;

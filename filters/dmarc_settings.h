@@ -18,7 +18,7 @@ struct dmarc_settings {
 	int bad_from;	/* enum dmarc_action */
 	int on_temperror;
 	const char *quarantine_field;
-	struct conf_strings trusted_forwarders, trusted_sealers;
+	struct conf_strings trusted_forwarders;
 	struct conf_list overrides; /* struct dmarc_override_settings */
 };
 
@@ -33,8 +33,6 @@ struct dmarc_state {
 	struct dmarc_store *store;  /* NULL: nothing is kept for reports */
 	struct network *forwarders; /* owned */
 	size_t forwarder_count;
-	char (*sealers)[DOMAIN_NAME_MAX]; /* owned */
-	size_t sealer_count;
 	struct dmarc_override *overrides; /* owned; the first one that matches decides */
 	size_t override_count;
 };
@@ -49,6 +47,5 @@ const struct dmarc_override *dmarc_find_override(
     const struct dmarc_state *state, const char *from_domain);
 bool dmarc_trusts_client(
     const struct dmarc_state *state, const struct sockaddr_storage *client);
-bool dmarc_trusts_sealer(const struct dmarc_state *state, const char *domain);
 
 #endif

@@ -153,30 +153,29 @@ static const struct dmarc_case cases[] = {
 	    "5.7.1 mail from none.example that fails DMARC is not accepted here: neither SPF "
 	    "nor DKIM confirms it (SPF: none; DKIM: none)",
 	    NULL },
-	{ "a trusted sealer that says it passed is believed",
-	    "trusted_sealers = [ \"Lists.Example.ORG\" ];", FROM("reject.example"),
+	{ "trusted sealers that say it passed are believed", "", FROM("reject.example"),
 	    "dkim=fail:reject.example arc=pass:lists.example.org", 0,
 	    "dmarc=fail dmarc_from=reject.example dmarc_policy=reject dmarc_done=none "
 	    "dmarc_override=local_policy",
 	    NULL },
-	{ "another sealer is not", "trusted_sealers = [ \"lists.example.org\" ];",
-	    FROM("quarantine.example"), "arc=pass:a.lists.example.org", 0,
+	{ "an override goes before them",
+	    "overrides = ( { domain = \"reject.example\"; action = \"quarantine\"; } );",
+	    FROM("reject.example"), "arc=pass:lists.example.org", 0,
+	    "dmarc=fail dmarc_from=reject.example dmarc_policy=reject dmarc_done=quarantine "
+	    "dmarc_override=local_policy",
+	    "dmarc=fail (p=reject) header.from=reject.example" },
+	{ "a broken chain is not believed", "", FROM("quarantine.example"),
+	    "arc=fail:lists.example.org", 0,
 	    "dmarc=fail dmarc_from=quarantine.example dmarc_policy=quarantine "
 	    "dmarc_done=quarantine",
 	    "dmarc=fail (p=quarantine) header.from=quarantine.example" },
-	{ "a broken chain is not", "trusted_sealers = [ \"lists.example.org\" ];",
-	    FROM("quarantine.example"), "arc=fail:lists.example.org", 0,
-	    "dmarc=fail dmarc_from=quarantine.example dmarc_policy=quarantine "
-	    "dmarc_done=quarantine",
-	    "dmarc=fail (p=quarantine) header.from=quarantine.example" },
-	{ "a trusted sealer that says it failed changes nothing",
-	    "trusted_sealers = [ \"lists.example.org\" ];", FROM("quarantine.example"),
+	{ "trusted sealers that say it failed change nothing", "", FROM("quarantine.example"),
 	    "ARC=pass:lists.example.org", 0,
 	    "dmarc=fail dmarc_from=quarantine.example dmarc_policy=quarantine "
 	    "dmarc_done=quarantine",
 	    "dmarc=fail (p=quarantine) header.from=quarantine.example" },
-	{ "no sealer is trusted unless named", "", FROM("quarantine.example"),
-	    "arc=pass:lists.example.org", 0,
+	{ "sealers who are not trusted say nothing", "", FROM("quarantine.example"),
+	    "arc=pass:", 0,
 	    "dmarc=fail dmarc_from=quarantine.example dmarc_policy=quarantine "
 	    "dmarc_done=quarantine",
 	    "dmarc=fail (p=quarantine) header.from=quarantine.example" },
@@ -305,7 +304,7 @@ results_read(const char *text, struct arena *arena, struct authres *out)
 							    : AUTHRES_TEMPERROR;
 		r->domain = arena_strdup(arena, view_from(word, colon + 1));
 		r->is_for_dmarc = r->method != AUTHRES_ARC;
-		if (r->method == AUTHRES_ARC)
+		if (r->method == AUTHRES_ARC && r->domain[0] != '\0')
 			r->properties[r->property_count++] =
 			    (struct authres_property){ AUTHRES_INTERNAL, "dmarc",
 				    word.p[0] == 'a' ? "pass" : "fail" };
@@ -496,7 +495,6 @@ test_bad_settings_are_refused(void **state)
 		{ "quarantine_field = \"X-a: b\";", "must be \"X-\"" },
 		{ "quarantine_field = \"X-\";", "must be \"X-\"" },
 		{ "trusted_forwarders = [ \"192.0.2.1/24\" ];", "dmarc.trusted_forwarders" },
-		{ "trusted_sealers = [ \"a..b\" ];", "is not a domain name" },
 		{ "overrides = ( { domain = \".\"; action = \"accept\"; } );",
 		    "is not a domain name" },
 		{ "overrides = ( { domain = \"a.example\"; } );", "action" },
