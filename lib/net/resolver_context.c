@@ -135,6 +135,10 @@ set_size(struct ub_ctx *ctx, const char *option, int64_t octets, struct err *err
 	return set_option(ctx, option, text, err);
 }
 
+/*
+ * set_servers - and forget soon that one was silent: there are often one or two of them, and
+ * no others to ask. (A minute of silence would cost some further fifteen seconds otherwise.)
+ */
 static bool
 set_servers(struct ub_ctx *ctx, const struct resolver_config *config, struct err *err)
 {
@@ -149,19 +153,15 @@ set_servers(struct ub_ctx *ctx, const struct resolver_config *config, struct err
 		if (ub_ctx_set_fwd(ctx, text) != 0)
 			return err_set(err, ERR_CONFIG, "libunbound does not take %s", text);
 	}
-	return true;
+	return set_option(ctx, "infra-host-ttl:", "10", err);
 }
 
-/*
- * Without the validator, whose keys nobody has configured here. A server that was silent is
- * tried again soon: behind us there are often one or two of them, and no others.
- */
+/* Without the validator, whose keys nobody has configured here. */
 static const char *const settings[][2] = {
 	{ "module-config:", "iterator" },
 	{ "do-not-query-localhost:", "no" },
 	{ "rrset-roundrobin:", "no" },
 	{ "outbound-msg-retry:", "2" }, /* to one server that says SERVFAIL */
-	{ "infra-host-ttl:", "60" },
 	{ "infra-keep-probing:", "yes" },
 	{ "infra-cache-numhosts:", "1000" },
 	{ "outgoing-num-tcp:", "32" },

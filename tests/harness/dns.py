@@ -344,8 +344,7 @@ class DnsServer:
         if self.is_authoritative and action != "lame":
             message.flags |= dns.flags.AA
         name = question.name.canonicalize()
-        if self.zones is not None and \
-                not any(name.is_subdomain(name_of(zone)) for zone in self.zones):
+        if not self._is_served(name):
             message.set_rcode(dns.rcode.REFUSED)
             message.flags &= ~dns.flags.AA
             return message.to_wire()
@@ -374,9 +373,16 @@ class DnsServer:
             wire = message.to_wire()
         return wire
 
+    def _is_served(self, name):
+        return self.zones is None or \
+            any(name.is_subdomain(name_of(zone)) for zone in self.zones)
+
     def _fill(self, message, name, kind):
-        """Data for the name, following CNAMEs; the end of a chain decides the status."""
+        """Data for the name, following CNAMEs; the end of a chain decides the status. One that
+        leads out of the zones is left to the asker."""
         for _ in range(CNAMES_MAX):
+            if not self._is_served(name.canonicalize()):
+                return
             types = self._types(name.canonicalize())
             if types is None:
                 self._deny(message, name, dns.rcode.NXDOMAIN)
