@@ -250,6 +250,30 @@ scope_of(const struct sockaddr_storage *addr)
 	return in6.sin6_scope_id;
 }
 
+void
+address_reverse_name(const struct sockaddr_storage *addr, char out[ADDRESS_REVERSE_MAX])
+{
+	static const char digits[] = "0123456789abcdef";
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)addr;
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)addr;
+
+	if (addr->ss_family == AF_INET) {
+		const uint32_t host = ntohl(v4->sin_addr.s_addr);
+
+		(void)snprintf(out, ADDRESS_REVERSE_MAX, "%u.%u.%u.%u.in-addr.arpa", host & 255,
+		    host >> 8 & 255, host >> 16 & 255, host >> 24);
+		return;
+	}
+	for (size_t i = 0; i < 16; i++) {
+		const unsigned octet = v6->sin6_addr.s6_addr[15 - i];
+
+		out[4 * i] = digits[octet & 15];
+		out[4 * i + 2] = digits[octet >> 4];
+		out[4 * i + 1] = out[4 * i + 3] = '.';
+	}
+	memcpy(out + 64, "ip6.arpa", sizeof("ip6.arpa"));
+}
+
 bool
 address_eq(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
 {

@@ -35,6 +35,10 @@ bool address_is_loopback(const struct sockaddr_storage *addr);
 bool address_eq(
     const struct sockaddr_storage *a, const struct sockaddr_storage *b); /* with port */
 
+/* address_reverse_name - where its PTR records stand: "1.2.0.192.in-addr.arpa". */
+#define ADDRESS_REVERSE_MAX 74 /* octets with NUL */
+void address_reverse_name(const struct sockaddr_storage *addr, char out[ADDRESS_REVERSE_MAX]);
+
 struct network {
 	int family;
 	unsigned char octets[16];

@@ -185,6 +185,22 @@ test_facts(void **state)
 	assert_string_equal(text, "unknown:0");
 }
 
+static void
+test_reverse_names(void **state)
+{
+	const struct sockaddr_storage v4 = parsed("192.0.2.201:25"),
+				      v6 = parsed("[2001:db8::a5]:25");
+	char name[ADDRESS_REVERSE_MAX];
+
+	(void)state;
+	address_reverse_name(&v4, name);
+	assert_string_equal(name, "201.2.0.192.in-addr.arpa");
+	address_reverse_name(&v6, name);
+	assert_string_equal(name,
+	    "5.a.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.8.b.d.0.1.0.0.2."
+	    "ip6.arpa");
+}
+
 int
 main(void)
 {
@@ -193,6 +209,7 @@ main(void)
 		cmocka_unit_test(test_split),
 		cmocka_unit_test(test_network),
 		cmocka_unit_test(test_facts),
+		cmocka_unit_test(test_reverse_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
