@@ -13,7 +13,6 @@
 #include "lib/chain/link_call.h"
 
 #include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 METRIC_COUNTER(verdicts_total, "gatepost_link_verdicts_total",
@@ -252,12 +251,15 @@ answer_name(enum link_answer answer)
 static void
 count_verdict(const struct link_call *call, enum link_answer answer, bool is_shadow)
 {
-	char shadow[24];
+	static const char *const shadow_names[] = {
+		[LINK_NEXT] = "shadow_next",
+		[LINK_REFUSE] = "shadow_refuse",
+		[LINK_FAIL] = "shadow_fail",
+	};
 
-	(void)snprintf(shadow, sizeof(shadow), "shadow_%s", answer_name(answer));
 	metric_add(&verdicts_total, 1,
 	    METRIC_LABELS(call->link->name, stage_names[call->stage],
-		is_shadow ? shadow : answer_name(answer)));
+		is_shadow ? shadow_names[answer] : answer_name(answer)));
 }
 
 /* log_verdict - every verdict that is not a plain NEXT; and what a shadow would have changed.
