@@ -100,7 +100,28 @@ value_encode(struct view value, struct buf *out)
 	return true;
 }
 
-/* May it stand without quotes: a token; or a plain address, or its domain behind "@". */
+/* RFC 5322 3.2.3 */
+static bool
+is_dot_atom(struct view v)
+{
+	struct view atom;
+
+	while (view_split(&v, '.', &atom)) {
+		if (atom.len == 0)
+			return false;
+		for (size_t i = 0; i < atom.len; i++) {
+			if (!ascii_is_alnum(atom.p[i]) &&
+			    strchr("!#$%&'*+-/=?^_`{|}~", atom.p[i]) == NULL)
+				return false;
+		}
+	}
+	return true;
+}
+
+/*
+ * May it stand without quotes: a token; or an address, or its domain behind "@". Readers get
+ * along with these; with quotes not all do.
+ */
 static bool
 value_is_bare(struct view v)
 {
@@ -109,7 +130,7 @@ value_is_bare(struct view v)
 
 	if (at == v.len)
 		return is_token(v);
-	return (at == 0 || is_token(view_make(v.p, at))) &&
+	return (at == 0 || is_dot_atom(view_make(v.p, at))) &&
 	       domain_to_ascii(view_from(v, at + 1), domain);
 }
 
@@ -120,7 +141,7 @@ add_property(struct layout *l, const struct authres_property *p)
 	struct buf value, piece;
 
 	if (strcmp(p->type, AUTHRES_INTERNAL) == 0 || !is_keyword(p->type) ||
-	    !is_keyword(p->name) || p->value == NULL)
+	    !is_keyword(p->name) || p->value == NULL || p->value[0] == '\0')
 		return;
 	buf_init(&value, AUTHRES_VALUE_MAX);
 	buf_init(&piece, AUTHRES_VALUE_MAX + 2 * KEYWORD_MAX + 8);

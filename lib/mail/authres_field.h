@@ -29,7 +29,7 @@ struct authres_field {
  *    sees a second result in it; "=pass" in a value becomes "%3Dpass". What is then no token
  *    and no plain address stands in quotes.
  *  - a value of more than AUTHRES_VALUE_MAX written octets is left out: cut, it could name
- *    somebody else.
+ *    somebody else. So is an empty one: some readers take the next property for it.
  *  - reason and comment are made plain text on one line, and cut.
  *  - properties of the type AUTHRES_INTERNAL are for links only and never written.
  *

@@ -121,8 +121,9 @@ check_result(const struct authres *wrote, const struct authres_read_result *read
 		if (strcmp(wrote->properties[i].type, read->properties[at].type) == 0 &&
 		    is_encoding_of(read->properties[at].value, wrote->properties[i].value))
 			at++;
-		else /* left out: internal, or too long */
+		else /* left out: internal, empty, or too long */
 			CHECK(strcmp(wrote->properties[i].type, AUTHRES_INTERNAL) == 0 ||
+			      wrote->properties[i].value[0] == '\0' ||
 			      strlen(wrote->properties[i].value) > AUTHRES_VALUE_MAX / 3);
 	}
 	CHECK(at == read->property_count);
