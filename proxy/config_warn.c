@@ -144,6 +144,10 @@ warn_dmarc(const struct chain_entry *chain, size_t count, struct conf_where wher
 		    "\"dmarc\" has no %s%s%s before it: good mail will fail",
 		    has_spf ? "" : "\"spf\"", has_spf || has_dkim ? "" : " and no ",
 		    has_dkim ? "" : "\"dkim_verify\"");
+	if (chain_find(chain, count, "arc") != SIZE_MAX &&
+	    chain_find(chain, at, "arc") == SIZE_MAX)
+		conf_error(warnings, where, path,
+		    "\"arc\" stands behind \"dmarc\": what trusted sealers say is not heeded");
 }
 
 static void

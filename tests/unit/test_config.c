@@ -374,6 +374,11 @@ static const struct warning_case warning_cases[] = {
 		    "submission: { upstream = \"mta\"; chain = [ \"identity\", \"dkim_sign\", "
 		    "\"fix_headers\" ]; };" },
 	    ":7: submission.chain: \"fix_headers\" stands behind \"dkim_sign\"" },
+	{ "a result that comes too late for the field",
+	    { .submission = "submission: { upstream = \"mta\"; chain = [ \"identity\", "
+			    "\"auth_results\", "
+			    "\"arc\", \"dkim_sign\" ]; };" },
+	    ":7: submission.chain: \"arc\" stands behind \"auth_results\"" },
 	{ "auth_results as a shadow",
 	    { .submission = "submission: { upstream = \"mta\"; chain = [ \"identity\", "
 			    "\"auth_results\", "
