@@ -181,7 +181,8 @@ hand_over_locked(struct resolver *r, struct job *job, const char *name, enum dns
 	sigfillset(&every);
 	pthread_sigmask(SIG_BLOCK, &every, &before);
 	if (start_locked(r))
-		error = ub_resolve_async(r->ctx, name, type, CLASS_IN, job, on_result, NULL);
+		error =
+		    ub_resolve_async(r->ctx, name, (int)type, CLASS_IN, job, on_result, NULL);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return error;
 }

@@ -20,9 +20,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define SERVERS_MAX  8
-#define NAME_ROOM    1100
-#define PARALLEL_MAX 4096
+#define SERVERS_MAX 8
+#define NAME_ROOM   1100
 
 static const struct dns_source *source;
 
@@ -122,18 +121,14 @@ do_parallel(size_t count, const char *name, enum dns_type type, int64_t limit_ms
 	const int64_t began = clock_mono_ms();
 	struct one *all = mem_calloc(count, sizeof(*all));
 	size_t found[DNS_TEMPFAIL + 1] = { 0 };
-	pthread_attr_t attr;
 
-	pthread_attr_init(&attr);
-	pthread_attr_setstacksize(&attr, 256 * 1024);
 	for (size_t i = 0; i < count; i++) {
 		snprintf(all[i].name, sizeof(all[i].name), "%zu.%s", i, name);
 		all[i].type = type;
 		all[i].deadline_ms = began + limit_ms;
-		if (pthread_create(&all[i].thread, &attr, run_one, &all[i]) != 0)
+		if (pthread_create(&all[i].thread, NULL, run_one, &all[i]) != 0)
 			exit(1);
 	}
-	pthread_attr_destroy(&attr);
 	for (size_t i = 0; i < count; i++) {
 		pthread_join(all[i].thread, NULL);
 		found[all[i].status]++;
@@ -155,26 +150,26 @@ do_share(const struct resolver_config *config, const struct resolver *open)
 	resolver_close(&again);
 }
 
+/* obey - a request's words; false: it is none. */
 static bool
-obey(const char *line, const struct resolver_config *config, const struct resolver *open)
+obey(char *line, const struct resolver_config *config, const struct resolver *open)
 {
-	char name[NAME_ROOM], word[16];
-	long long limit_ms;
+	char *words[5] = { NULL }, *rest = NULL;
+	size_t count = 0;
 	enum dns_type type;
-	size_t count;
 
-	if (sscanf(line, "query %1099s %15s %lld", name, word, &limit_ms) == 3 &&
-	    type_of(word, &type))
-		do_query(name, type, limit_ms);
-	else if (sscanf(line, "each %1099s %15s %lld", name, word, &limit_ms) == 3 &&
-		 type_of(word, &type))
-		do_each(name, type, limit_ms);
-	else if (sscanf(line, "parallel %zu %1099s %15s %lld", &count, name, word, &limit_ms) ==
-		     4 &&
-		 type_of(word, &type) && count <= PARALLEL_MAX)
-		do_parallel(count, name, type, limit_ms);
-	else if (strcmp(line, "share\n") == 0)
+	for (char *word = strtok_r(line, " \n", &rest); word != NULL && count < 5;
+	     word = strtok_r(NULL, " \n", &rest))
+		words[count++] = word;
+	if (count == 1 && strcmp(words[0], "share") == 0)
 		do_share(config, open);
+	else if (count == 4 && strcmp(words[0], "query") == 0 && type_of(words[2], &type))
+		do_query(words[1], type, strtoll(words[3], NULL, 10));
+	else if (count == 4 && strcmp(words[0], "each") == 0 && type_of(words[2], &type))
+		do_each(words[1], type, strtoll(words[3], NULL, 10));
+	else if (count == 5 && strcmp(words[0], "parallel") == 0 && type_of(words[3], &type))
+		do_parallel(
+		    strtoul(words[1], NULL, 10), words[2], type, strtoll(words[4], NULL, 10));
 	else
 		return false;
 	fflush(stdout);

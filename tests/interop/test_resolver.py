@@ -344,12 +344,12 @@ def test_silent_garbling_and_lame_servers_show(zone, tool):
     servers[0].behave(None, None, "silent")
     servers[1].behave(None, None, "bad-rdata")
     servers[2].is_authoritative = False
-    answers = tool.each(NAME, limit_ms=1500)
+    answers = tool.each(NAME, limit_ms=4000)
     assert [(a["status"], a["why"]) for _, a in sorted(answers.items())] == \
         [("tempfail", "timed out"), ("tempfail", "a broken answer"),
          ("tempfail", "not authoritative")]
-    assert all(answer["ms"] < 6000 for answer in answers.values())
-    assert servers[0].count(NAME) == 2  # asked again after a second
+    assert all(answer["ms"] < 9000 for answer in answers.values())
+    assert 2 <= servers[0].count(NAME) <= 3  # again after 1 s, and after 2 s more
 
 
 def test_a_server_that_cuts_is_asked_over_tcp(zone, tool):
