@@ -168,7 +168,7 @@ def test_a_silent_server_costs_no_more_than_the_deadline(dns_server, tool):
     dns_server.behave("example.com", "TXT", "silent")
     answer = tool.query("example.com", "TXT", 300)
     assert (answer["status"], answer["why"]) == ("tempfail", "timed out")
-    assert 300 <= answer["ms"] < 2500  # libunbound itself takes over 3 s
+    assert 300 <= answer["ms"] < LIMIT_MS  # libunbound itself would say SERVFAIL, later
 
 
 def test_the_resolvers_own_time_limit(dns_server):
@@ -176,7 +176,7 @@ def test_the_resolvers_own_time_limit(dns_server):
     tool = Tool([dns_server], "-t", "200")
     answer = tool.query("example.com", "TXT", LIMIT_MS)
     assert (answer["status"], answer["why"]) == ("tempfail", "timed out")
-    assert 200 <= answer["ms"] < 2500
+    assert 200 <= answer["ms"] < LIMIT_MS
     tool.close()
 
 
@@ -277,7 +277,7 @@ def test_many_at_once(dns_server, tool):
     # And all given up.
     result = tool.ask("parallel 200 example.org TXT 300")
     assert result["tempfail"] == 200
-    assert result["ms"] < 5000
+    assert result["ms"] < LIMIT_MS
 
 
 # ---- query_each ----
