@@ -297,6 +297,8 @@ class Dialog:
                 return str(self.gate.ports[rest])
             if kind == "server":
                 return self.servers[rest].address
+            if kind == "dns":
+                return self.dns_servers[rest].address
             values = {"dir": self.gate.folder, "keys": self.keys.folder, "i": self.loop_index,
                       "hostname": cfg.HOSTNAME, "build": self.gate.binary}
             return str(values[found.group(1)])
