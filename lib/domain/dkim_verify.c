@@ -344,10 +344,15 @@ key_reason(struct verifying *v, const struct known_key *k)
 {
 	const char *text = dkim_verdict_text(verdict_of_status(k->status));
 
-	return k->why != NULL && k->status != DKIM_PUBLISHED_SEVERAL &&
-		       k->status != DKIM_PUBLISHED_REVOKED
-		   ? arena_printf(v->arena, "%s: %s", text, k->why)
-		   : NULL;
+	switch (k->status) {
+	case DKIM_PUBLISHED_NONE:
+	case DKIM_PUBLISHED_SYNTAX:
+		return arena_printf(v->arena, "%s: %s", text, k->why);
+	case DKIM_PUBLISHED_TEMPFAIL:
+		return k->why;
+	default:
+		return text;
+	}
 }
 
 static const char *

@@ -7,6 +7,7 @@
 
 #include "lib/base/log.h"
 #include "lib/domain/dkim_sign.h"
+#include "lib/domain/dkim_verify.h"
 #include "proxy/privileges.h"
 #include "proxy/session/engine.h"
 
@@ -179,7 +180,7 @@ command_run(int argc, char **argv)
 		return EXIT_USAGE;
 	}
 	set_up_process();
-	if (!dkim_sign_init(&err)) {
+	if (!dkim_sign_init(&err) || !dkim_verify_init(&err)) {
 		(void)fprintf(stderr, "gatepost: %s\n", err.text);
 		return EXIT_FAILURE;
 	}
@@ -191,6 +192,7 @@ command_run(int argc, char **argv)
 	if (snapshot != NULL)
 		status = serve(file, &snapshot);
 	snapshot_release(&snapshot);
+	dkim_verify_finish();
 	dkim_sign_finish();
 	return status;
 }
