@@ -217,6 +217,26 @@ static const struct read_case read_cases[] = {
 	    "a|dkim=pass[header.b=a/b=:][header.s=s]" },
 	{ "properties without a type", "a; dmarc=pass action=none header.from=b.example",
 	    "a|dmarc=pass[.action=none][header.from=b.example]" },
+	{ "much in comments, as one large provider writes",
+	    "mx.a.example; dkim=pass header.i=@b.example header.s=s1 header.b=a/b+CdEf;\r\n"
+	    "       spf=pass (a.example: domain of c@b.example designates 192.0.2.1 as "
+	    "permitted sender) smtp.mailfrom=c@b.example;\r\n"
+	    "       dmarc=pass (p=NONE sp=NONE dis=NONE) header.from=b.example",
+	    "mx.a.example|dkim=pass[header.i=@b.example][header.s=s1][header.b=a/b+CdEf]"
+	    "spf=pass[smtp.mailfrom=c@b.example]dmarc=pass[header.from=b.example]" },
+	{ "a version and odd properties, as another one does",
+	    "mx.a.example 1; dmarc=pass (p=reject sp=reject pct=100) action=none\r\n"
+	    " header.from=b.example; arc=pass (0 oda=1 spf=[1,1,smtp.mailfrom=b.example]);\r\n"
+	    " compauth=pass reason=100",
+	    "mx.a.example|dmarc=pass[.action=none][header.from=b.example]arc=pass"
+	    "compauth=pass{100}" },
+	{ "local methods, URIs and counts, as a third one does",
+	    "mx.a.example; x-tls=pass smtp.version=TLSv1.3 smtp.bits=256/256; bimi=pass "
+	    "policy.authority-uri=https://b.example/c?d=e; iprev=pass policy.iprev=192.0.2.1 "
+	    "(h.b.example)",
+	    "mx.a.example|x-tls=pass[smtp.version=TLSv1.3][smtp.bits=256/256]"
+	    "bimi=pass[policy.authority-uri=https://b.example/c?d=e]"
+	    "iprev=pass[policy.iprev=192.0.2.1]" },
 	{ "nothing at all", "", NULL },
 	{ "blanks only", " \r\n ", NULL },
 	{ "no identifier", "; spf=pass", NULL },
