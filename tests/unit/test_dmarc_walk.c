@@ -314,6 +314,11 @@ test_existence_is_asked_for_np_only(void **state)
 	assert_int_equal(dns_table_asked(dns, "here.example.com", DNS_A), 1);
 	dmarc_discover(dns_table_source(dns), "nowhere.example.com", 1000, &arena, &found);
 	assert_false(found.is_from_existent);
+	assert_int_equal(dns_table_asked(dns, "nowhere.example.com", DNS_A), 1);
+	dns_table_add(dns, "_dmarc.known.example.com", DNS_TXT, "no record");
+	dmarc_discover(dns_table_source(dns), "known.example.com", 1000, &arena, &found);
+	assert_true(found.is_from_existent); /* what has a name below it exists */
+	assert_int_equal(dns_table_asked(dns, "known.example.com", DNS_A), 0);
 	arena_finish(&arena);
 	dns_table_destroy(&dns);
 }

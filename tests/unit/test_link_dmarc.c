@@ -206,6 +206,13 @@ static const struct dmarc_case cases[] = {
 	    FROM("down.example"), "", 0,
 	    "dmarc=temperror dmarc_from=down.example dmarc_done=none", NULL },
 
+	{ "an override that refuses does not refuse what nobody could judge",
+	    "overrides = ( { domain = \"none.example\"; action = \"reject\"; } );",
+	    FROM("none.example"), "spf=temperror:none.example", 451,
+	    "4.7.1 DMARC of none.example cannot be checked right now (SPF: temperror for "
+	    "none.example; DKIM: none), please try again later",
+	    NULL },
+
 	/* Authors nobody can be sure of */
 	{ "no From is refused", "", "To: b@c.example\r\n", "", 554,
 	    "5.6.0 this message has no From field: it needs exactly one, with a plain address "
