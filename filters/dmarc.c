@@ -13,10 +13,14 @@
 #include "filters/dmarc_author.h"
 #include "filters/dmarc_settings.h"
 #include "lib/base/clock.h"
+#include "lib/base/metrics.h"
 #include "lib/domain/dmarc.h"
 #include "lib/domain/dmarc_store.h"
 
 #include <stddef.h>
+
+METRIC_COUNTER(judged_total, "gatepost_dmarc_total", "Messages that the link dmarc has judged.",
+    "result", "done", "override");
 
 struct verdict {
 	struct dmarc_author author;
@@ -197,15 +201,19 @@ static void
 note(struct link_call *call, const struct verdict *v)
 {
 	const struct dmarc_outcome *o = &v->outcome;
+	const char *result = authres_result_name(o->result);
+	const char *done = v->defer ? "defer" : action_name(v->action);
 
-	link_note(call, "dmarc", "%s", authres_result_name(o->result));
+	link_note(call, "dmarc", "%s", result);
 	if (o->from_domain[0] != '\0')
 		link_note(call, "dmarc_from", "%s", o->from_domain);
 	if (o->found.status == DMARC_FOUND)
 		link_note(call, "dmarc_policy", "%s", dmarc_policy_name(o->requested_policy));
-	link_note(call, "dmarc_done", "%s", v->defer ? "defer" : action_name(v->action));
+	link_note(call, "dmarc_done", "%s", done);
 	if (v->override_type != NULL)
 		link_note(call, "dmarc_override", "%s", v->override_type);
+	metric_add(&judged_total, 1,
+	    METRIC_LABELS(result, done, v->override_type != NULL ? v->override_type : ""));
 }
 
 static const char *
@@ -347,6 +355,7 @@ dmarc_message(struct link_call *call)
 	    quarantine_action(settings, (enum dmarc_action)settings->bad_from) ==
 		DMARC_REFUSE) {
 		link_note(call, "dmarc", "permerror");
+		metric_add(&judged_total, 1, METRIC_LABELS("permerror", "reject", ""));
 		return refuse_author(call, &v.author);
 	}
 	request.from_domains = v.author.domains;
