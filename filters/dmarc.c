@@ -336,7 +336,7 @@ dns_deadline(const struct link_call *call)
 {
 	const int64_t now = clock_mono_ms();
 
-	return now + (link_deadline_ms(call) - now) / 10 * 9;
+	return now + (link_deadline_ms(call) - now) * 3 / 4;
 }
 
 static enum link_answer
