@@ -18,7 +18,7 @@
 #define CHECK(x)	       ((x) ? (void)0 : BUG("%s", #x))
 #define assert_true(x)	       CHECK(x)
 #define assert_non_null(x)     CHECK((x) != NULL)
-#define assert_int_equal(a, b) CHECK((a) == (b))
+#define assert_int_equal(a, b) CHECK((intmax_t)(a) == (intmax_t)(b))
 #define fail_msg(...)	       BUG(__VA_ARGS__)
 
 #include "tests/unit/arc_sealer.h"
@@ -200,7 +200,7 @@ check_damaged(const uint8_t *data, size_t size, struct arena *arena)
 
 	memcpy(text, chain, len);
 	for (size_t i = 0; i + 2 < size; i += 3)
-		text[(data[i] << 8 | data[i + 1]) % len] = data[i + 2];
+		text[((size_t)data[i] << 8 | data[i + 1]) % len] = data[i + 2];
 	after = make_message(text, len);
 	if (after != NULL)
 		verify(after, buf_view(&sealer.records[1]), arena, &out);

@@ -6,18 +6,22 @@ and results, and the properties with their values as we encode them; and a progr
 searches for "=pass" or cuts at semicolons must see no more than that either.
 """
 
+import base64
 import json
 import os
 import random
 import re
+import smtplib
 import subprocess
 from pathlib import Path
 from urllib.parse import unquote_to_bytes
 
 import authres
+import dkim
 import pytest
 
 from conftest import BUILD
+from harness import config
 
 HERE = Path(__file__).resolve().parent
 TOOL = Path(os.path.abspath(os.path.join(BUILD, "tests/interop/authres_tool")))
@@ -112,24 +116,31 @@ def test_fields_are_plain(written):
         assert all(len(line) <= 998 for line in field.split("\r\n"))
 
 
-def test_mail_authentication_results(written):
-    stream = "".join(f"{len(field)}\n{field}" for _, field in written)
+def parse_perl(fields):
+    """(authserv-id, [(method, result, properties)]) of each, by Mail::AuthenticationResults."""
+    stream = "".join(f"{len(field)}\n{field}" for field in fields)
     done = subprocess.run(["/usr/bin/perl", str(HERE / "parse_authres.pl")], input=stream.encode(),
                           capture_output=True, timeout=TIMEOUT_S, check=False)
     assert done.returncode == 0, done.stderr.decode()
-    lines = done.stdout.decode().splitlines()
-    assert len(lines) == len(written)
-    for (case, field), line in zip(written, lines):
-        header = json.loads(line)
-        assert header["authserv_id"]["value"] == "mx.example.org"
-        seen = []
+    parsed = []
+    for header in map(json.loads, done.stdout.decode().splitlines()):
+        results = []
         for entry in header["children"]:
             if entry["type"] != "entry":
                 continue
             properties = {child["key"]: unquote_to_bytes(child["value"] or "")
                           for child in entry["children"]
                           if child["type"] == "subentry" and child["key"] != "reason"}
-            seen.append((entry["key"], entry["value"], properties))
+            results.append((entry["key"], entry["value"], properties))
+        parsed.append((header["authserv_id"]["value"], results))
+    assert len(parsed) == len(fields)
+    return parsed
+
+
+def test_mail_authentication_results(written):
+    parsed = parse_perl([field for _, field in written])
+    for (case, field), (authserv_id, seen) in zip(written, parsed):
+        assert authserv_id == "mx.example.org"
         assert seen == expected(case), field
 
 
@@ -155,3 +166,55 @@ def test_authres(written):
             assert seen.items() <= properties.items(), field
             bare = {name for name, value in properties.items() if stands_bare(encoded(value.decode()))}
             assert bare <= set(seen), field
+
+
+@pytest.fixture(scope="module")
+def key(tmp_path_factory):
+    """The file of a private key, and its record."""
+    path = tmp_path_factory.mktemp("authres") / "key.pem"
+    subprocess.run(["openssl", "genrsa", "-traditional", "-out", str(path), "2048"], check=True,
+                   capture_output=True)
+    der = subprocess.run(["openssl", "rsa", "-in", str(path), "-pubout", "-outform", "DER"],
+                         check=True, capture_output=True).stdout
+    return path.read_bytes(), b"v=DKIM1; k=rsa; p=" + base64.b64encode(der)
+
+
+def signed_and_sealed(key):
+    message = (b"From: alice@author.example\r\nTo: bob@example.net\r\nSubject: all of it\r\n\r\n"
+               b"Hello.\r\n")
+    message = dkim.sign(message, b"s", b"author.example", key,
+                        canonicalize=(b"relaxed", b"relaxed")) + message
+    results = b"Authentication-Results: mx.list.example; arc=none; dkim=pass header.d=author.example\r\n"
+    sets = dkim.arc_sign(results + message, b"s", b"list.example", key, b"mx.list.example",
+                         include_headers=[b"from", b"to", b"subject"])
+    return b"".join(sets) + message
+
+
+def test_through_the_gate(start_gate, sink, dns_server, key):
+    """All links that find something out, and two forged fields: one field, with each result."""
+    for domain in ("author.example", "list.example"):
+        dns_server.add(f"s._domainkey.{domain}", "TXT", key[1])
+    dns_server.add("_dmarc.author.example", "TXT", b"v=DMARC1; p=reject")
+    gate = start_gate(config.smtp_upstream([sink.address]), {
+        "inbound.chain": ["dkim_verify", "arc", "dmarc", "auth_results"],
+        "auth_results.authserv_id": "mx.example.net", **dns_server.settings})
+    forged = (b"Authentication-Results: mx.example.net; dkim=pass header.d=bank.example\r\n"
+              b"authentication-results : (x)\r\n \"MX.example.net\" 1; dmarc=pass\r\n")
+    with smtplib.SMTP("localhost", gate.ports["inbound"], timeout=TIMEOUT_S) as session:
+        session.sendmail("post@list.example", ["bob@example.net"],
+                         forged + signed_and_sealed(key[0]))
+    arrived = sink.messages[-1].data
+    fields = re.findall(rb"(?im)^authentication-results[ \t]*:[ \t]*((?:[^\r]|\r\n[ \t])*)\r\n",
+                        arrived.partition(b"\r\n\r\n")[0] + b"\r\n")
+    assert len(fields) == 1 and arrived.startswith(b"Authentication-Results: mx.example.net;")
+    field = fields[0].decode("ascii")
+    (authserv_id, results), = parse_perl([field])
+    assert authserv_id == "mx.example.net"
+    assert [(method, result) for method, result, _ in results] == [
+        ("dkim", "pass"), ("arc", "pass"), ("dmarc", "pass")]
+    assert results[0][2]["header.d"] == b"author.example"
+    assert results[1][2]["header.oldest-pass"] == b"0"
+    assert results[2][2]["header.from"] == b"author.example"
+    header = authres.AuthenticationResultsHeader.parse("Authentication-Results: " + field)
+    assert [(result.method, result.result) for result in header.results] == [
+        ("dkim", "pass"), ("arc", "pass"), ("dmarc", "pass")]
