@@ -20,6 +20,8 @@ static const struct {
 	{ "check-config", "read the configuration and say what is wrong with it",
 	    command_check_config },
 	{ "keygen", "make a DKIM key and print its DNS record", command_keygen },
+	{ "dmarc-report", "mail DMARC aggregate reports of what was recorded",
+	    command_dmarc_report },
 	{ "passwd", "set a login's password in the users file", command_passwd },
 	{ "rotate", "make the next DKIM key of a domain", command_rotate },
 };
