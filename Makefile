@@ -75,6 +75,7 @@ FUZZ_BIN := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_$(or $(FUZZ),*)
 LOAD_BIN := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/load/*.c))
 INTEROP_BIN := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/interop/*.c))
 MAN      := $(wildcard docs/man/*.[1-8])
+UNITS    := gatepost.service gatepost-dmarc-report.service gatepost-dmarc-report.timer
 
 ifeq ($(V),1)
 Q :=
@@ -237,9 +238,8 @@ install: all ## into PREFIX=/usr/local, SYSCONFDIR=/etc, UNITDIR=; DESTDIR= for 
 		$(DESTDIR)$(PREFIX)/share/man/man$(patsubst .%,%,$(suffix $(page)))/$(notdir $(page)) &&) :
 	install -m 644 proxy.conf.example $(DESTDIR)$(SYSCONFDIR)/gatepost/proxy.conf.example
 	install -m 644 README.md LICENSE $(wildcard docs/*.md) $(DESTDIR)$(PREFIX)/share/doc/gatepost
-	sed 's|/usr/local/|$(PREFIX)/|g; s|/etc/gatepost|$(SYSCONFDIR)/gatepost|g' dist/gatepost.service \
-		>$(DESTDIR)$(UNITDIR)/gatepost.service
-	chmod 644 $(DESTDIR)$(UNITDIR)/gatepost.service
+	$(foreach unit,$(UNITS),sed 's|/usr/local/|$(PREFIX)/|g; s|/etc/gatepost|$(SYSCONFDIR)/gatepost|g' \
+		dist/$(unit) >$(DESTDIR)$(UNITDIR)/$(unit) && chmod 644 $(DESTDIR)$(UNITDIR)/$(unit) &&) :
 	install -D -m 644 dist/gatepost.sysusers $(DESTDIR)$(SYSUSERSDIR)/gatepost.conf
 	install -d $(DESTDIR)$(TMPFILESDIR)
 	sed 's|/etc/gatepost|$(SYSCONFDIR)/gatepost|g' dist/gatepost.tmpfiles \
