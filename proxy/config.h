@@ -78,6 +78,7 @@ struct config_upstream {
 	int64_t idle_ms;	      /* a warm connection is closed after */
 	int64_t max_idle;	      /* warm connections kept */
 	int64_t max_connections;      /* in all; 0: no limit */
+	struct conf_strings egress;   /* smtp: addresses from which its mail leaves */
 };
 
 struct config_service { /* "submission", "inbound" */
@@ -85,6 +86,14 @@ struct config_service { /* "submission", "inbound" */
 	const char *upstream;
 	struct conf_strings chain;
 	bool received_client; /* our Received field names the client's address */
+};
+
+struct config_watch {
+	struct conf_where where;
+	bool enabled;
+	int64_t refresh_ms, retry_ms; /* between looks: all is well; something is not */
+	int64_t timeout_ms;	      /* of the look at one domain */
+	int64_t start_wait_ms;	      /* before the first client is let in */
 };
 
 struct config_limits {
@@ -133,6 +142,7 @@ struct config {
 	struct conf_list upstreams; /* struct config_upstream */
 	struct config_service submission, inbound;
 	struct config_dns dns;
+	struct config_watch watch;
 	struct config_limits limits;
 	struct config_log log;
 	struct config_dmarc_reports dmarc_reports;

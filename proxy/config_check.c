@@ -5,6 +5,7 @@
  */
 #include "proxy/config_check.h"
 
+#include "lib/domain/domain_watch.h"
 #include "lib/mail/domain_name.h"
 #include "lib/net/address.h"
 #include "lib/net/resolver.h"
@@ -337,6 +338,30 @@ check_servers(const struct config *config, const struct config_upstream *u, cons
 }
 
 static void
+check_egress(const struct config_upstream *u, const char *path, struct conf_errors *errors)
+{
+	char text[KEY_TEXT_MAX];
+
+	if (u->egress.count > WATCH_EGRESS_MAX) {
+		snprintf(text, sizeof(text), "%s.egress", path);
+		conf_error(errors, u->where, text, "has %zu addresses, %d are allowed",
+		    u->egress.count, WATCH_EGRESS_MAX);
+	}
+	for (size_t i = 0; i < u->egress.count; i++) {
+		struct sockaddr_storage addr;
+
+		snprintf(text, sizeof(text), "%s.egress[%zu]", path, i);
+		if (!address_from_host(u->egress.items[i], 0, &addr))
+			conf_error(errors, u->where, text, "\"%s\" is not a numeric address",
+			    u->egress.items[i]);
+		else if (address_is_loopback(&addr))
+			conf_error(errors, u->where, text,
+			    "%s is a loopback address: no receiver will ever see it",
+			    u->egress.items[i]);
+	}
+}
+
+static void
 check_upstream_smtp(const struct config *config, const struct config_upstream *u,
     const char *path, struct conf_errors *errors)
 {
@@ -344,6 +369,7 @@ check_upstream_smtp(const struct config *config, const struct config_upstream *u
 	const bool has_password = u->password != NULL || u->password_file != NULL;
 
 	check_servers(config, u, path, errors);
+	check_egress(u, path, errors);
 	check_strays(errors, u->where, path, "smtp", strays, ARRAY_LEN(strays));
 	if (u->password != NULL && u->password_file != NULL)
 		conf_error(errors, u->where, path,
@@ -366,6 +392,7 @@ check_upstream_maildir(
 		{ "password", u->password != NULL },
 		{ "password_file", u->password_file != NULL },
 		{ "helo", u->helo != NULL },
+		{ "egress", u->egress.count > 0 },
 	};
 
 	check_present(

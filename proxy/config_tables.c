@@ -305,6 +305,9 @@ static const struct conf_row upstream_rows[] = {
 	    .help = "How many connections to this upstream there are at most; 0 sets no limit "
 		    "(there "
 		    "are never more busy ones than limits.workers)." },
+	{ NAMED("egress", CONF_STRINGS, config_upstream, egress),
+	    .help = "smtp: the public addresses from which its mail leaves for the internet; "
+		    "SPF of your domains must authorise them (see watch)." },
 	{ .key = NULL },
 };
 
@@ -371,6 +374,39 @@ static const struct conf_table dns_table = {
 	.size = sizeof(struct config_dns),
 	.rows = dns_rows,
 	.where_offset = offsetof(struct config_dns, where),
+};
+
+static const struct conf_row watch_rows[] = {
+	{ NAMED("enabled", CONF_BOOL, config_watch, enabled), .fallback = "true",
+	    .help = "Look at all; without it dkim_sign signs with every key, and there is no "
+		    "preflight." },
+	{ NAMED("refresh", CONF_DURATION, config_watch, refresh_ms), .fallback = "1h",
+	    .min = 60000, .max = 7 * DAY,
+	    .help = "How long until a domain with which all is well is looked at again." },
+	{ NAMED("retry", CONF_DURATION, config_watch, retry_ms), .fallback = "5m", .min = 1000,
+	    .max = DAY,
+	    .help = "And one where something is missing or wrong, or DNS did not answer." },
+	{ NAMED("timeout", CONF_DURATION, config_watch, timeout_ms), .fallback = "20s",
+	    .min = 1000, .max = 10 * MINUTE,
+	    .help = "How long the look at one domain may take." },
+	{ NAMED("start_wait", CONF_DURATION, config_watch, start_wait_ms), .fallback = "3s",
+	    .min = 0, .max = MINUTE,
+	    .help =
+		"How long the gate waits at start, and with a new configuration, for the first "
+		"look at every domain; what is not known by then counts as unknown." },
+	{ .key = NULL },
+};
+
+static const struct conf_table watch_table = {
+	.name = "watch",
+	.help =
+	    "Looks in the background at what DNS says of your domains: which DKIM keys it "
+	    "shows, whether SPF authorises the egress addresses of submission's upstream, "
+	    "DMARC. Serves dkim_sign and preflight; nothing is looked up when neither needs "
+	    "it.",
+	.size = sizeof(struct config_watch),
+	.rows = watch_rows,
+	.where_offset = offsetof(struct config_watch, where),
 };
 
 static const struct conf_row limits_rows[] = {
@@ -503,6 +539,8 @@ static const struct conf_row root_rows[] = {
 	    .help = "What happens to mail from other servers." },
 	{ NAMED("dns", CONF_GROUP, config, dns), .table = &dns_table,
 	    .help = "Who is asked about names." },
+	{ NAMED("watch", CONF_GROUP, config, watch), .table = &watch_table,
+	    .help = "What DNS says of your own domains." },
 	{ NAMED("limits", CONF_GROUP, config, limits), .table = &limits_table,
 	    .help = "What a client may use up." },
 	{ NAMED("log", CONF_GROUP, config, log), .table = &log_table,

@@ -2,10 +2,13 @@
 /* Making and ending snapshots; see snapshot.h. Any thread. */
 #include "proxy/snapshot.h"
 
+#include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/domain/dkim_key.h"
 #include "lib/domain/dmarc_store.h"
+#include "lib/domain/domain_watch.h"
+#include "lib/mail/domain_name.h"
 #include "proxy/privileges.h"
 
 #include <limits.h>
@@ -162,6 +165,95 @@ make_dmarc_store(struct snapshot *s, struct conf_errors *errors)
 		    config->max_store_octets);
 }
 
+/* ---- the watch of our own domains ---- */
+
+static bool
+chain_needs_watch(const struct snapshot *s, const struct chain_entry *chain, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const char *name = chain[i].link->name;
+
+		if (strcmp(name, "preflight") == 0 ||
+		    (strcmp(name, "dkim_sign") == 0 && dkim_keyring_count(s->keyring) > 0))
+			return true;
+	}
+	return false;
+}
+
+/* set_egress - the addresses from which mail of our users leaves; they were checked. */
+static void
+set_egress(const struct snapshot *s, struct watch_config *out)
+{
+	const struct config_upstream *upstreams = s->config->upstreams.items;
+	const char *wanted = s->config->submission.upstream;
+
+	for (size_t i = 0; i < s->config->upstreams.count; i++) {
+		const struct conf_strings *egress = &upstreams[i].egress;
+
+		if (wanted == NULL || strcmp(upstreams[i].name, wanted) != 0)
+			continue;
+		for (size_t j = 0; j < egress->count && j < WATCH_EGRESS_MAX; j++) {
+			if (address_from_host(
+				egress->items[j], 0, &out->egress[out->egress_count]))
+				out->egress_count++;
+		}
+	}
+}
+
+static void
+make_watch(struct snapshot *s)
+{
+	const struct config_watch *config = &s->config->watch;
+	const struct config_domain *domains = s->config->domains.items;
+	struct arena *arena = &s->loaded->arena;
+	const char **names =
+	    arena_alloc(arena, (s->config->domains.count + 1) * sizeof(*names));
+	struct watch_config watch = {
+		.keyring = s->keyring,
+		.domains = names,
+		.dns = resolver_source(s->resolver),
+		.hostname = s->config->hostname,
+		.refresh_s = config->refresh_ms / 1000,
+		.retry_s = config->retry_ms / 1000,
+		.timeout_ms = config->timeout_ms,
+	};
+
+	if (!config->enabled ||
+	    (!chain_needs_watch(s, s->loaded->submission_chain, s->loaded->submission_count) &&
+		!chain_needs_watch(s, s->loaded->inbound_chain, s->loaded->inbound_count)))
+		return;
+	for (size_t i = 0; i < s->config->domains.count; i++) {
+		char name[DOMAIN_NAME_MAX];
+
+		if (domain_to_ascii(view_of(domains[i].name), name))
+			names[watch.domain_count++] = arena_strdup(arena, view_of(name));
+	}
+	set_egress(s, &watch);
+	s->watch = domain_watch_create(&watch);
+}
+
+bool
+snapshot_start(struct snapshot *s, const struct snapshot *before, struct err *err)
+{
+	if (s->watch == NULL)
+		return true;
+	if (before != NULL && before->watch != NULL)
+		domain_watch_inherit(s->watch, before->watch);
+	if (!domain_watch_start(s->watch, err))
+		return false;
+	(void)domain_watch_wait(s->watch, clock_mono_ms() + s->config->watch.start_wait_ms);
+	return true;
+}
+
+void
+snapshot_retire(struct snapshot *s)
+{
+	if (s->watch != NULL)
+		domain_watch_stop(s->watch);
+}
+
+/* ---- services ---- */
+
 static void
 make_service(struct snapshot *s, enum gate_role role, struct conf_errors *errors)
 {
@@ -170,6 +262,7 @@ make_service(struct snapshot *s, enum gate_role role, struct conf_errors *errors
 		.keyring = s->keyring,
 		.dns = resolver_source(s->resolver),
 		.dmarc_store = s->dmarc_store,
+		.watch = s->watch,
 	};
 	struct snapshot_service *service = &s->services[role];
 	bool submission = role == ROLE_SUBMISSION;
@@ -191,6 +284,7 @@ destroy(struct snapshot *s)
 {
 	for (size_t i = 0; i < ARRAY_LEN(s->services); i++)
 		chain_destroy(&s->services[i].chain);
+	domain_watch_destroy(&s->watch);
 	resolver_close(&s->resolver);
 	for (size_t i = 0; s->listeners != NULL && i < s->config->listeners.count; i++) {
 		SSL_CTX_free(s->listeners[i].tls);
@@ -228,6 +322,7 @@ snapshot_create(struct loaded_config **loaded, struct conf_errors *errors)
 	open_resolver(s, errors);
 	make_dmarc_store(s, errors);
 	if (s->resolver != NULL) {
+		make_watch(s);
 		make_service(s, ROLE_SUBMISSION, errors);
 		make_service(s, ROLE_INBOUND, errors);
 	}

@@ -40,8 +40,9 @@ struct snapshot {
 	struct snapshot_service services[2]; /* by enum gate_role */
 	struct snapshot_listener *listeners; /* owned; as many as config->listeners */
 	struct authenticator *authenticator; /* owned; NULL without backends */
-	char *temp_dir;			     /* owned: for message bodies */
-	size_t warnings;		     /* logged while it was made */
+	struct domain_watch *watch; /* owned; NULL: nobody needs it, or it is disabled */
+	char *temp_dir;		    /* owned: for message bodies */
+	size_t warnings;	    /* logged while it was made */
 };
 
 /*
@@ -50,6 +51,16 @@ struct snapshot {
  */
 MUST_CHECK struct snapshot *snapshot_create(
     struct loaded_config **loaded, struct conf_errors *errors);
+
+/*
+ * snapshot_start - what runs beside the sessions: the watch, with what the one of before (NULL:
+ * none) knows. Waits up to watch.start_wait for its first round. After the change of user.
+ */
+MUST_CHECK bool snapshot_start(
+    struct snapshot *s, const struct snapshot *before, struct err *err);
+/* snapshot_retire - a newer one is in force: nothing of s runs beside the sessions it has. */
+void snapshot_retire(struct snapshot *s);
+
 struct snapshot *snapshot_hold(struct snapshot *s);
 void snapshot_release(struct snapshot **s);
 

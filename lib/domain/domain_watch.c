@@ -454,16 +454,22 @@ domain_watch_create(const struct watch_config *config)
 }
 
 void
+domain_watch_stop(struct domain_watch *w)
+{
+	atomic_store(&w->is_stopping, true);
+	pthread_mutex_lock(&w->lock);
+	pthread_cond_broadcast(&w->changed);
+	pthread_mutex_unlock(&w->lock);
+}
+
+void
 domain_watch_destroy(struct domain_watch **wp)
 {
 	struct domain_watch *w = *wp;
 
 	if (w == NULL)
 		return;
-	atomic_store(&w->is_stopping, true);
-	pthread_mutex_lock(&w->lock);
-	pthread_cond_broadcast(&w->changed);
-	pthread_mutex_unlock(&w->lock);
+	domain_watch_stop(w);
 	if (w->is_started)
 		pthread_join(w->thread, NULL);
 	while (w->count > 0)

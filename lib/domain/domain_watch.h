@@ -99,6 +99,9 @@ void domain_watch_inherit(struct domain_watch *w, struct domain_watch *from);
 MUST_CHECK bool domain_watch_start(struct domain_watch *w, struct err *err);
 bool domain_watch_wait(struct domain_watch *w, int64_t deadline_ms);
 
+/* domain_watch_stop - its thread ends soon; what is known can still be taken. */
+void domain_watch_stop(struct domain_watch *w);
+
 /* domain_watch_refresh - look at one domain now (NULL: all that are due), on this thread. */
 void domain_watch_refresh(struct domain_watch *w, const char *domain);
 

@@ -63,12 +63,17 @@ load(const char *file, struct conf_errors *errors)
 
 /* SIGHUP, on a thread of its own. */
 static struct snapshot *
-reload(void *context)
+reload(void *context, const struct snapshot *current)
 {
 	struct conf_errors errors;
+	struct err err = { 0 };
 
 	conf_errors_init(&errors);
 	struct snapshot *fresh = load(context, &errors);
+	if (fresh != NULL && !snapshot_start(fresh, current, &err)) {
+		log_event(LEVEL_ERROR, "gate.reload_failed", LOG_STR("text", err.text));
+		snapshot_release(&fresh);
+	}
 	for (size_t i = 0; i < errors.count; i++)
 		log_event(LEVEL_ERROR, "gate.reload_failed", LOG_STR("text", errors.lines[i]));
 	conf_errors_finish(&errors);
@@ -143,6 +148,10 @@ serve(const char *file, struct snapshot **snapshot)
 		.format = (enum log_format)log->format,
 		.target = (enum log_target)log->target };
 	log_configure(&log_config);
+	if (!snapshot_start(*snapshot, NULL, &err)) {
+		(void)fprintf(stderr, "gatepost: %s\n", err.text);
+		goto out;
+	}
 	snapshot_release(snapshot);
 	if (engine_run(engine, reload, (void *)(uintptr_t)file, &err))
 		status = EXIT_SUCCESS;

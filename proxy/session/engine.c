@@ -42,8 +42,9 @@ struct engine {
 	struct event *on_term, *on_int, *on_hup, *on_tend, *on_drain, *on_fresh;
 	engine_reload reload;
 	void *reload_context;
-	bool reloading, reload_again; /* the loop's thread only */
-	struct snapshot *fresh;	      /* handed over by on_fresh's activation */
+	bool reloading, reload_again;	/* the loop's thread only */
+	struct snapshot *reloaded_from; /* a reference, while a reload runs */
+	struct snapshot *fresh;		/* handed over by on_fresh's activation */
 	int64_t drain_deadline_ms, stop_deadline_ms;
 };
 
@@ -169,7 +170,7 @@ reload_main(void *arg)
 {
 	struct engine *e = arg;
 
-	e->fresh = e->reload(e->reload_context);
+	e->fresh = e->reload(e->reload_context, e->reloaded_from);
 	event_active(e->on_fresh, EV_READ, 0);
 	return NULL;
 }
@@ -184,13 +185,15 @@ start_reload(struct engine *e)
 		e->reload_again = true;
 		return;
 	}
+	e->reloaded_from = snapshot_hold(e->current);
 	pthread_attr_init(&attr);
 	pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
 	e->reloading = pthread_create(&thread, &attr, reload_main, e) == 0;
 	pthread_attr_destroy(&attr);
-	if (!e->reloading)
-		log_event(
-		    LEVEL_ERROR, "gate.reload_failed", LOG_STR("text", "no thread for it"));
+	if (e->reloading)
+		return;
+	snapshot_release(&e->reloaded_from);
+	log_event(LEVEL_ERROR, "gate.reload_failed", LOG_STR("text", "no thread for it"));
 }
 
 static void
@@ -213,6 +216,7 @@ use_snapshot(struct engine *e, struct snapshot *fresh)
 		listeners_use(e->listeners, fresh);
 		metrics_http_use(e->metrics, fresh->config);
 		workers_set_limit(e->workers, (size_t)fresh->config->limits.workers);
+		snapshot_retire(e->current);
 		snapshot_release(&e->current);
 		e->current = fresh;
 		const struct log_config log = { .level =
@@ -242,6 +246,7 @@ on_fresh(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	e->fresh = NULL;
 	e->reloading = false;
+	snapshot_release(&e->reloaded_from);
 	if (fresh != NULL && session_is_draining())
 		snapshot_release(&fresh);
 	else if (fresh != NULL)

@@ -19,9 +19,10 @@ MUST_CHECK bool engine_bind(struct engine *e, struct conf_errors *errors);
 
 /*
  * engine_run - serve until SIGTERM or SIGINT has drained. on_hup runs on a thread of its own at
- * SIGHUP and returns the snapshot to serve from now on (a reference is taken over), or NULL.
+ * SIGHUP and returns the snapshot to serve from now on (started; a reference is taken over), or
+ * NULL. current is the one that serves meanwhile.
  */
-typedef struct snapshot *(*engine_reload)(void *context);
+typedef struct snapshot *(*engine_reload)(void *context, const struct snapshot *current);
 MUST_CHECK bool engine_run(
     struct engine *e, engine_reload on_hup, void *context, struct err *err);
 

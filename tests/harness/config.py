@@ -88,6 +88,7 @@ def default(folder, keys, ports, upstream):
         "upstreams": [dict({"name": "mta"}, **upstream)],
         "submission": {"upstream": "mta", "chain": list(SUBMISSION_CHAIN)},
         "inbound": {"upstream": "mta", "chain": []},
+        "watch": {"enabled": False},  # it asks DNS: tests that have a server turn it on
         "log": {"level": "debug"},
         "drain": "5s",
     }

@@ -293,6 +293,8 @@ class Dialog:
             if kind == "rep":
                 piece, _, count = rest.rpartition(":")
                 return piece * int(count)
+            if kind == "dkim":  # the public half of a key of the default configuration
+                return self.keys.dkim_records()[f"{rest}._domainkey.example.com"]
             if kind == "port":
                 return str(self.gate.ports[rest])
             if kind == "server":
