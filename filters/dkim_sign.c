@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * dkim_sign: signs with the keys of the author's domain (RFC 6376): the domain of the (first)
- * From address, which the identity link has checked. One signature for each key of the domain.
+ * From address, which the identity link has checked. One signature for each key of the domain
+ * that DNS confirms (lib/domain/domain_watch.h), or for all of them when it confirms none.
  * Never l=; signatures that are there already stay. This link only chooses: the signature is
  * made by lib/domain/dkim_sign.c.
  */
@@ -11,6 +12,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 #include "lib/domain/dkim_sign.h"
+#include "lib/domain/domain_watch.h"
 #include "lib/mail/addrlist.h"
 #include "lib/mail/domain_name.h"
 
@@ -34,7 +36,8 @@ struct dkim_sign_settings {
 
 /* What setup makes of the settings. */
 struct dkim_sign_state {
-	const struct dkim_keyring *keyring;			   /* borrowed */
+	const struct dkim_keyring *keyring; /* borrowed */
+	struct domain_watch *watch;	    /* borrowed; NULL: nobody asks DNS, all keys sign */
 	const char *oversign[NAMES_MAX + 1], *sign[NAMES_MAX + 2]; /* and what always is */
 	size_t oversign_count, sign_count;
 };
@@ -109,8 +112,10 @@ static const struct conf_row dkim_sign_rows[] = {
 
 static const struct conf_table dkim_sign_table = {
 	.name = "dkim_sign",
-	.help = "Signs with all DKIM keys of the From address's domain (see domains). Place it "
-		"last in the chain: what changes the message behind it breaks the signature.",
+	.help =
+	    "Signs with the DKIM keys of the From address's domain (see domains): with those "
+	    "that DNS confirms, or with all when it confirms none. Place it last in the "
+	    "chain: what changes the message behind it breaks the signature.",
 	.size = sizeof(struct dkim_sign_settings),
 	.rows = dkim_sign_rows,
 	.where_offset = SIZE_MAX,
@@ -210,6 +215,7 @@ dkim_sign_setup(const void *settings_, struct conf_where where, const struct lin
 
 	struct dkim_sign_state *state = mem_calloc(1, sizeof(*state));
 	state->keyring = env->keyring;
+	state->watch = env->watch;
 	fill_lists(state, settings);
 	*state_out = state;
 	return true;
@@ -305,19 +311,13 @@ add_signatures(struct link_call *call, const struct dkim_sign_request *request)
 }
 
 static enum link_answer
-dkim_sign_message_hook(struct link_call *call)
+sign(struct link_call *call, const char *author, const struct dkim_domain *domain)
 {
 	const struct dkim_sign_settings *settings = link_settings(call);
 	const struct dkim_sign_state *state = link_state(call);
-	const char *author = author_domain(call);
 	const char *oversign[ARRAY_LEN(state->oversign)];
 	char identity[DOMAIN_NAME_MAX + 1];
-	const struct dkim_domain *domain =
-	    author != NULL ? dkim_keyring_find(state->keyring, author, settings->parent_domains)
-			   : NULL;
 
-	if (domain == NULL)
-		return pass_unsigned(call, author);
 	snprintf(identity, sizeof(identity), "@%s", author);
 	const struct dkim_sign_request request = {
 		.message = link_message(call),
@@ -333,6 +333,67 @@ dkim_sign_message_hook(struct link_call *call)
 		.valid_s = settings->valid_ms / 1000,
 	};
 	return add_signatures(call, &request);
+}
+
+/*
+ * note_doubts - the keys that did not sign because DNS does not confirm them, or that it
+ * confirms none. The watch has warned of it already, once.
+ */
+static void
+note_doubts(struct link_call *call, const struct domain_report *report)
+{
+	char text[DKIM_SELECTORS_MAX * (DKIM_SELECTOR_MAX + 1) + 1] = "";
+	size_t len = 0;
+
+	if (report->signs_unconfirmed) {
+		link_note(call, "dkim_unconfirmed", "yes");
+		return;
+	}
+	for (size_t i = 0; i < report->key_count; i++) {
+		const struct watched_key *key = &report->keys[i];
+
+		if (key->presence != KEY_CONFIRMED && key->sign_order == 0 &&
+		    len + strlen(key->selector) + 2 < sizeof(text))
+			len += (size_t)snprintf(text + len, sizeof(text) - len, "%s%s",
+			    len > 0 ? "+" : "", key->selector);
+	}
+	if (len > 0)
+		link_note(call, "dkim_left_out", "%s", text);
+}
+
+static enum link_answer
+sign_as_watched(struct link_call *call, const char *author, const struct domain_report *report)
+{
+	enum link_answer answer;
+
+	if (report->signing.selector_count == 0)
+		return pass_unsigned(call, author);
+	answer = sign(call, author, &report->signing);
+	if (answer == LINK_NEXT && report->checked_at != 0)
+		note_doubts(call, report);
+	return answer;
+}
+
+static enum link_answer
+dkim_sign_message_hook(struct link_call *call)
+{
+	const struct dkim_sign_settings *settings = link_settings(call);
+	const struct dkim_sign_state *state = link_state(call);
+	const char *author = author_domain(call);
+	const struct dkim_domain *domain =
+	    author != NULL ? dkim_keyring_find(state->keyring, author, settings->parent_domains)
+			   : NULL;
+	const struct domain_report *report;
+	enum link_answer answer;
+
+	if (domain == NULL)
+		return pass_unsigned(call, author);
+	report = state->watch != NULL ? domain_watch_take(state->watch, domain->name) : NULL;
+	if (report == NULL)
+		return sign(call, author, domain);
+	answer = sign_as_watched(call, author, report);
+	domain_watch_give(state->watch, &report);
+	return answer;
 }
 
 const struct link link_dkim_sign = {

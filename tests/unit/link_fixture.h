@@ -51,12 +51,11 @@ link_fixture_entry(struct link_fixture *f, const struct link *link, const char *
 	return ok;
 }
 
-/* link_fixture_open_with - with keys for signing (NULL: none), which stay the caller's. */
+/* link_fixture_open_env - with what the gate has for links, which stays the caller's. */
 static inline void
-link_fixture_open_with(struct link_fixture *f, const struct link *link, const char *settings,
-    const struct dkim_keyring *keyring)
+link_fixture_open_env(struct link_fixture *f, const struct link *link, const char *settings,
+    const struct link_env *env)
 {
-	const struct link_env env = { .hostname = "gate.example.net", .keyring = keyring };
 	const struct log_config quiet = { .level = LEVEL_ERROR };
 	struct chain_entry entry;
 
@@ -71,9 +70,19 @@ link_fixture_open_with(struct link_fixture *f, const struct link *link, const ch
 	f->facts.received_at = 1795553870; /* Tue, 24 Nov 2026 20:57:50 UTC */
 	if (!link_fixture_entry(f, link, settings, &entry))
 		return;
-	f->chain = chain_create(&entry, 1, &env, &f->errors);
+	f->chain = chain_create(&entry, 1, env, &f->errors);
 	if (f->chain != NULL)
 		f->run = chain_run_create(f->chain);
+}
+
+/* link_fixture_open_with - with keys for signing (NULL: none), which stay the caller's. */
+static inline void
+link_fixture_open_with(struct link_fixture *f, const struct link *link, const char *settings,
+    const struct dkim_keyring *keyring)
+{
+	const struct link_env env = { .hostname = "gate.example.net", .keyring = keyring };
+
+	link_fixture_open_env(f, link, settings, &env);
 }
 
 static inline void
