@@ -7,10 +7,12 @@
 
 extern const struct link link_arc;
 extern const struct link link_auth_results;
+extern const struct link link_bulk_rules;
 extern const struct link link_dkim_sign;
 extern const struct link link_dkim_verify;
 extern const struct link link_dmarc;
 extern const struct link link_fix_headers;
 extern const struct link link_hop_limit;
+extern const struct link link_preflight;
 
 #endif

@@ -95,7 +95,8 @@ warn_signing(const struct loaded_config *c, struct conf_errors *warnings)
 	for (size_t i = at + 1; i < c->submission_count; i++) {
 		const struct link *link = c->submission_chain[i].link;
 
-		if (link->kind == LINK_FILTER)
+		/* preflight only puts a field on top, and must see the signature */
+		if (link->kind == LINK_FILTER && strcmp(link->name, "preflight") != 0)
 			conf_error(warnings, where, "submission.chain",
 			    "\"%s\" stands behind \"dkim_sign\": what it changes breaks the "
 			    "signature",
@@ -156,6 +157,36 @@ warn_chain(const struct chain_entry *chain, size_t count, struct conf_where wher
 {
 	warn_results(chain, count, where, path, warnings);
 	warn_dmarc(chain, count, where, path, warnings);
+static const struct config_upstream *
+submission_upstream(const struct config *config)
+{
+	const struct config_upstream *upstreams = config->upstreams.items;
+
+	for (size_t i = 0; i < config->upstreams.count; i++) {
+		if (strcmp(upstreams[i].name, config->submission.upstream) == 0)
+			return &upstreams[i];
+	}
+	return NULL;
+}
+
+static void
+warn_preflight(const struct loaded_config *c, struct conf_errors *warnings)
+{
+	const size_t at = chain_find(c->submission_chain, c->submission_count, "preflight");
+	const size_t sign = chain_find(c->submission_chain, c->submission_count, "dkim_sign");
+	const struct conf_where where = config_where(c, c->config.submission.where);
+	const struct config_upstream *upstream;
+
+	if (at == SIZE_MAX)
+		return;
+	if (sign != SIZE_MAX && sign > at)
+		conf_error(warnings, where, "submission.chain",
+		    "\"preflight\" stands before \"dkim_sign\": it sees no signature");
+	upstream = submission_upstream(&c->config);
+	if (upstream != NULL && upstream->egress.count == 0)
+		conf_error(warnings, upstream->where, "upstreams.egress",
+		    "is missing: \"preflight\" cannot judge SPF without the addresses from "
+		    "which mail leaves");
 }
 
 void
@@ -166,6 +197,8 @@ config_warn(const struct loaded_config *c, struct conf_errors *warnings)
 	warn_signing(c, warnings);
 	config_warn_dmarc_reports(c, warnings);
 	warn_chain(c->submission_chain, c->submission_count,
+	warn_preflight(c, warnings);
+	warn_results(c->submission_chain, c->submission_count,
 	    config_where(c, c->config.submission.where), "submission.chain", warnings);
 	warn_chain(c->inbound_chain, c->inbound_count, config_where(c, c->config.inbound.where),
 	    "inbound.chain", warnings);

@@ -17,7 +17,9 @@ const struct link *const builtin_links[] = {
 	&link_dmarc,
 	&link_auth_results,
 	&link_fix_headers,
+	&link_bulk_rules,
 	&link_dkim_sign,
+	&link_preflight,
 };
 const size_t builtin_link_count = ARRAY_LEN(builtin_links);
 

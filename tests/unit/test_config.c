@@ -159,6 +159,18 @@ static const struct error_case error_cases[] = {
 		.upstreams =
 		    "upstreams: ( { name = \"mta\"; servers = \"127.0.0.1:587\"; } );" },
 	    ":6: upstreams[0].servers[0]: 127.0.0.1:587 is one of the gate's own listeners" },
+	{ "an egress address that is a name",
+	    { .upstreams = "upstreams: ( { name = \"mta\"; servers = \"127.0.0.1:25\"; "
+			   "egress = [ \"192.0.2.1\", \"mail.example.com\" ]; } );" },
+	    ":6: upstreams[0].egress[1]: \"mail.example.com\" is not a numeric address" },
+	{ "an egress address that nobody sees",
+	    { .upstreams = "upstreams: ( { name = \"mta\"; servers = \"127.0.0.1:25\"; "
+			   "egress = \"::1\"; } );" },
+	    ":6: upstreams[0].egress[0]: ::1 is a loopback address" },
+	{ "a Maildir from which mail leaves",
+	    { .upstreams = "upstreams: ( { name = \"mta\"; type = \"maildir\"; "
+			   "maildir = \"/m\"; egress = \"192.0.2.1\"; } );" },
+	    ":6: upstreams[0].egress: does not belong to type = \"maildir\"" },
 	{ "a login that would go out in clear",
 	    { .upstreams = "upstreams: ( { name = \"mta\"; servers = \"mail.example.com:587\"; "
 			   "login = "
@@ -345,6 +357,16 @@ struct warning_case {
 
 static const struct warning_case warning_cases[] = {
 	{ "nothing is warned about without a reason", { 0 }, NULL },
+	{ "a pre-flight before the signature, with egress",
+	    { .upstreams = "upstreams: ( { name = \"mta\"; servers = \"127.0.0.1:25\"; "
+			   "egress = \"192.0.2.1\"; } );",
+		.submission = "submission: { upstream = \"mta\"; chain = "
+			      "[ \"identity\", \"preflight\", \"dkim_sign\" ]; };" },
+	    "\"preflight\" stands before \"dkim_sign\"" },
+	{ "a pre-flight behind the signature, without egress",
+	    { .submission = "submission: { upstream = \"mta\"; chain = "
+			    "[ \"identity\", \"dkim_sign\", \"preflight\" ]; };" },
+	    "cannot judge SPF" },
 	{ "hop_limit behind dkim_sign changes nothing",
 	    { .submission =
 		    "submission: { upstream = \"mta\"; chain = [ \"identity\", \"dkim_sign\", "
