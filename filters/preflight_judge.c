@@ -118,8 +118,8 @@ say_spf(const struct domain_report *r, struct preflight_finding *out)
 		say(out, finding, "%s has no SPF record: %s", r->domain, r->spf_publish);
 		break;
 	case SPF_PERMERROR:
-		say(out, finding, "the SPF record of %s is in error (%s): correct it",
-		    r->domain, r->spf.problem);
+		say(out, finding, "SPF of %s is in error (%s): correct it", r->domain,
+		    r->spf.problem);
 		break;
 	case SPF_TEMPERROR:
 		say(out, finding, "DNS gives no answer about the SPF record of %s", r->domain);

@@ -157,6 +157,8 @@ warn_chain(const struct chain_entry *chain, size_t count, struct conf_where wher
 {
 	warn_results(chain, count, where, path, warnings);
 	warn_dmarc(chain, count, where, path, warnings);
+}
+
 static const struct config_upstream *
 submission_upstream(const struct config *config)
 {
@@ -196,9 +198,8 @@ config_warn(const struct loaded_config *c, struct conf_errors *warnings)
 	warn_identity(c, warnings);
 	warn_signing(c, warnings);
 	config_warn_dmarc_reports(c, warnings);
-	warn_chain(c->submission_chain, c->submission_count,
 	warn_preflight(c, warnings);
-	warn_results(c->submission_chain, c->submission_count,
+	warn_chain(c->submission_chain, c->submission_count,
 	    config_where(c, c->config.submission.where), "submission.chain", warnings);
 	warn_chain(c->inbound_chain, c->inbound_count, config_where(c, c->config.inbound.where),
 	    "inbound.chain", warnings);

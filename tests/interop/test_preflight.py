@@ -32,7 +32,7 @@ PROBLEMS = {
     "spf-softfail": ("7.23", "{d} does not authorise 192.0.2.1 (softfail)"),
     "spf-none": ("7.23", "{d} has no SPF record: publish the TXT record "
                          '"v=spf1 ip4:192.0.2.1 ~all" at {d}'),
-    "spf-permerror": ("7.24", "the SPF record of {d} is in error ("),
+    "spf-permerror": ("7.24", "SPF of {d} is in error ("),
     "dkim-mismatch": ("7.20", "DNS does not show the key that has signed for {d}"),
     "dkim-absent": ("7.20", 'publish it at s._domainkey.{d}: s._domainkey.{d}. IN TXT ( "v=DKIM1; '),
     "alignment-fail": ("7.26", "this mail would fail DMARC"),

@@ -15,7 +15,6 @@
 #include "lib/base/log.h"
 #include "lib/domain/dkim_key_text.h"
 #include "lib/domain/dkim_rotation_keeper.h"
-#include "tests/unit/domain_engines.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -11,7 +11,6 @@
 #include <poll.h>
 #include <stdatomic.h>
 
-#include "tests/unit/domain_engines.h"
 #include "tests/unit/log_capture.h"
 #include "tests/unit/watch_fixture.h"
 
@@ -155,7 +154,8 @@ test_spf(void **state)
 		{ "v=spf1", AUTHRES_NEUTRAL, "192.0.2.1",
 		    "add ip4:192.0.2.1 ip6:2001:db8::1 to the SPF record of example.com" },
 		{ "v=spf1 bogus", AUTHRES_PERMERROR, "192.0.2.1",
-		    "correct the SPF record of example.com: there is no such term" },
+		    "correct the SPF record of example.com: in the record of example.com: "
+		    "\"bogus\": there is no such mechanism" },
 		{ NULL, AUTHRES_NONE, "192.0.2.1",
 		    "publish the TXT record \"v=spf1 ip4:192.0.2.1 ip6:2001:db8::1 ~all\" at "
 		    "example.com" },

@@ -10,7 +10,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "tests/unit/domain_engines.h"
 #include "tests/unit/link_fixture.h"
 #include "tests/unit/watch_fixture.h"
 

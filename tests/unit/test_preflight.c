@@ -13,7 +13,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "tests/unit/domain_engines.h"
 #include "tests/unit/link_fixture.h"
 #include "tests/unit/log_capture.h"
 #include "tests/unit/watch_fixture.h"
@@ -127,6 +126,7 @@ set_domain(struct dns_table *dns, const struct watch_fixture *w, const struct ma
 	dns_table_set(dns, "e._domainkey.example.com", DNS_TXT, keys[c->key]);
 	dns_table_set(dns, "_dmarc.sub.example.com", DNS_TXT,
 	    c->aligned ? "v=DMARC1; p=reject" : "v=DMARC1; p=reject; adkim=s; aspf=s");
+	dns_table_set(dns, "_dmarc.example.com", DNS_TXT, "v=DMARC1; p=none");
 }
 
 static void
@@ -332,7 +332,8 @@ static const struct word_case words[] = {
 	    MESSAGE, 550,
 	    { "publish the TXT record \"v=spf1 ip4:192.0.2.1 ~all\" at example.com" } },
 	{ "SPF: what is wrong", { SPF_PERMERROR, KEY_IS_MATCH, true, "", "" }, REJECT, NULL,
-	    MESSAGE, 550, { "in error (there is no such term): correct it" } },
+	    MESSAGE, 550,
+	    { "SPF of example.com is in error (in the record of example.com: \"bogus\": " } },
 	{ "SPF: softfail says so", { SPF_SOFTFAIL, KEY_IS_MATCH, true, "", "" }, REJECT, NULL,
 	    MESSAGE, 550, { "does not authorise 192.0.2.1 (softfail)" } },
 	{ "a key: the whole record", { SPF_PASS, KEY_IS_ABSENT, true, "", "" }, REJECT, NULL,
@@ -360,8 +361,8 @@ static const struct word_case words[] = {
 	{ "a malformed signature counts for nothing", { SPF_PASS, KEY_IS_MATCH, true, "", "" },
 	    REJECT, NULL, "DKIM-Signature: d=example.com; d\r\n" MESSAGE, 0, { "" } },
 	{ "no DMARC record", { SPF_PASS, KEY_IS_MATCH, true, "", "" }, REJECT, NULL,
-	    SIGNATURE("example.com", "e") FROM("a@example.com"), 550,
-	    { "publish the TXT record \"v=DMARC1; p=none\" at _dmarc.example.com" } },
+	    SIGNATURE("example.com", "e") FROM("a@one.example"), 550,
+	    { "publish the TXT record \"v=DMARC1; p=none\" at _dmarc.one.example" } },
 	{ "only what is required counts", { SPF_FAIL, KEY_IS_ABSENT, false, "", "" },
 	    REJECT "require = [ \"dmarc\" ];", NULL, MESSAGE, 0, { "" } },
 	{ "one requirement alone", { SPF_FAIL, KEY_IS_MATCH, true, "", "" },
