@@ -74,8 +74,9 @@ struct dns_source {
 	/*
 	 * query_each - ask every authoritative server of the name's zone, past all caches;
 	 * returns how many answers *out (in the arena) has: one for each address of each
-	 * server, DNS_TEMPFAIL for those that cannot be reached. 0: who the servers are could
-	 * not be found out. May be NULL: this source cannot do it.
+	 * server, DNS_TEMPFAIL for those that cannot be reached. (An address that this
+	 * machine has no way to, IPv6 mostly, is left out when its server has another.) 0: who
+	 * the servers are could not be found out. May be NULL: this source cannot do it.
 	 */
 	size_t (*query_each)(void *context, const char *name, enum dns_type type,
 	    int64_t deadline_ms, struct arena *arena, struct dns_server_answer **out);

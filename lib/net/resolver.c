@@ -10,6 +10,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/metrics.h"
 #include "lib/net/address.h"
 #include "lib/net/authority.h"
 #include "lib/net/dns_wire.h"
@@ -52,6 +53,9 @@ struct resolver {
 	size_t job_count;
 };
 
+METRIC_GAUGE(running, "gatepost_dns_running",
+    "DNS queries under way, those included that nobody waits for any more.", NULL);
+
 static pthread_mutex_t all_lock = PTHREAD_MUTEX_INITIALIZER;
 static struct resolver *all;
 
@@ -92,6 +96,7 @@ job_link_locked(struct job *job)
 		job->next->at = &job->next;
 	r->jobs = job;
 	r->job_count++;
+	metric_add(&running, 1, NULL);
 }
 
 static void
@@ -101,6 +106,7 @@ job_unlink_locked(struct job *job)
 	if (job->next != NULL)
 		job->next->at = job->at;
 	job->resolver->job_count--;
+	metric_add(&running, -1, NULL);
 }
 
 /* on_result - libunbound's call, in the pump. */

@@ -2,7 +2,8 @@
 /*
  * The one resolver: libunbound behind struct dns_source. Caching, bounded, with deadlines of
  * our own (libunbound has none: a query that is late is given up and goes on in the background
- * for the cache's sake). Any thread; blocks worker threads only.
+ * for the cache's sake). Any thread; blocks worker threads only. DNSSEC is left to the servers
+ * that are asked: what they call bogus is DNS_TEMPFAIL, and is_secure is never set.
  */
 #ifndef GATEPOST_NET_RESOLVER_H
 #define GATEPOST_NET_RESOLVER_H

@@ -153,13 +153,13 @@ set_servers(struct ub_ctx *ctx, const struct resolver_config *config, struct err
 		if (ub_ctx_set_fwd(ctx, text) != 0)
 			return err_set(err, ERR_CONFIG, "libunbound does not take %s", text);
 	}
-	return set_option(ctx, "infra-host-ttl:", "10", err);
+	return set_option(ctx, "infra-host-ttl:", "10", err) &&
+	       set_option(ctx, "do-not-query-localhost:", "no", err);
 }
 
 /* Without the validator, whose keys nobody has configured here. */
 static const char *const settings[][2] = {
 	{ "module-config:", "iterator" },
-	{ "do-not-query-localhost:", "no" },
 	{ "rrset-roundrobin:", "no" },
 	{ "outbound-msg-retry:", "2" }, /* to one server that says SERVFAIL */
 	{ "infra-keep-probing:", "yes" },

@@ -11,7 +11,9 @@
 
 #include <cmocka.h>
 
+#include "lib/base/buf.h"
 #include "lib/base/clock.h"
+#include "lib/base/metrics.h"
 #include "lib/net/address.h"
 #include "lib/net/resolver.h"
 
@@ -19,6 +21,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #define THREADS 32
@@ -305,6 +308,24 @@ test_many_threads(void **state)
 	responder_stop(&server);
 }
 
+/* count_running - what the gauge gatepost_dns_running shows. */
+static long
+count_running(void)
+{
+	static const char name[] = "\ngatepost_dns_running ";
+	struct buf page;
+	const char *at;
+	long value = -1;
+
+	buf_init(&page, 1 << 20);
+	assert_true(metrics_print(&page) && buf_add_char(&page, '\0'));
+	at = strstr(page.p, name);
+	if (at != NULL)
+		value = strtol(at + sizeof(name) - 1, NULL, 10);
+	buf_finish(&page);
+	return value;
+}
+
 static void
 test_too_many_at_a_time(void **state)
 {
@@ -330,8 +351,10 @@ test_too_many_at_a_time(void **state)
 	}
 	assert_in_range(running, 2048, 9999);
 	assert_string_equal(answer.why, "too many queries at a time");
+	assert_in_range(count_running(), 1, 2048); /* some may end meanwhile */
 	arena_finish(&arena);
 	resolver_close(&r);
+	assert_int_equal(count_running(), 0);
 	responder_stop(&server);
 }
 
