@@ -86,6 +86,7 @@ struct config_service { /* "submission", "inbound" */
 	const char *upstream;
 	struct conf_strings chain;
 	bool received_client; /* our Received field names the client's address */
+	bool strict_helo;     /* a HELO name is a domain or an address literal */
 };
 
 struct config_watch {

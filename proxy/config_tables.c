@@ -329,6 +329,9 @@ static const struct conf_row service_rows[] = {
 	    .help =
 		"Whether the Received field names the client's address and EHLO name; false "
 		"keeps people's home addresses out of their mail." },
+	{ NAMED("strict_helo", CONF_BOOL, config_service, strict_helo), .fallback = "true",
+	    .help = "Whether a HELO name must be a domain name or an address literal (501 "
+		    "otherwise); false takes any printable text." },
 	{ .key = NULL },
 };
 

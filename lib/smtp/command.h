@@ -90,6 +90,9 @@ MUST_CHECK enum smtp_syntax smtp_path_parse(struct view text, struct smtp_path *
 #define SMTP_HELO_MAX 255 /* octets of a valid one at most */
 bool smtp_helo_is_valid(struct view args);
 
+/* smtp_helo_is_text - printable ASCII and blanks, for servers that take any name. */
+bool smtp_helo_is_text(struct view args);
+
 /* smtp_path_write - "local@domain" without brackets, "" for <>; room from SMTP_PATH_MAX. */
 #define SMTP_PATH_MAX 322
 void smtp_path_write(const struct smtp_path *path, char out[SMTP_PATH_MAX]);

@@ -218,6 +218,16 @@ smtp_helo_is_valid(struct view args)
 	return args.len <= SMTP_HELO_MAX && scan_host(&args, &host) && args.len == 0;
 }
 
+bool
+smtp_helo_is_text(struct view args)
+{
+	for (size_t i = 0; i < args.len; i++) {
+		if (args.p[i] < ' ' || args.p[i] > '~')
+			return false;
+	}
+	return args.len > 0 && args.len <= SMTP_HELO_MAX;
+}
+
 void
 smtp_path_write(const struct smtp_path *path, char out[SMTP_PATH_MAX])
 {

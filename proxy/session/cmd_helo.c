@@ -30,7 +30,8 @@ cmd_helo(struct session *s, const struct smtp_command *command)
 {
 	struct smtp_reply reply;
 
-	if (!smtp_helo_is_valid(command->args)) {
+	if (!(s->service->config->strict_helo ? smtp_helo_is_valid : smtp_helo_is_text)(
+		command->args)) {
 		session_say(s, REPLY_HELO_SYNTAX, smtp_verb_name(command->verb));
 		return;
 	}

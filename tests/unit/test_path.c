@@ -320,7 +320,14 @@ test_helo(void **state)
 	for (size_t len = 255; len <= 256; len++) {
 		struct view path = make_path("", 1, len);
 		assert_int_equal(smtp_helo_is_valid(view_make(path.p + 3, len)), len == 255);
+		assert_int_equal(smtp_helo_is_text(view_make(path.p + 3, len)), len == 255);
 	}
+	print_message("any printable text, where that is enough\n");
+	assert_true(smtp_helo_is_text(VIEW("JUMPIN' (JUPITER)")));
+	assert_false(smtp_helo_is_text(VIEW("")));
+	assert_false(smtp_helo_is_text(VIEW("a\tb")));
+	assert_false(smtp_helo_is_text(VIEW("b\xc3\xbc")));
+	assert_false(smtp_helo_is_text(VIEW("a\0b")));
 }
 
 int
