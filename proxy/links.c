@@ -12,6 +12,7 @@ const struct link *const builtin_links[] = {
 	&link_recipient_limit,
 	&link_identity,
 	&link_hop_limit,
+	&link_spf,
 	&link_dkim_verify,
 	&link_arc,
 	&link_dmarc,
