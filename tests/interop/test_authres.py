@@ -191,18 +191,23 @@ def signed_and_sealed(key):
 
 
 def test_through_the_gate(start_gate, sink, dns_server, key):
-    """All links that find something out, and two forged fields: one field, with each result."""
+    """All links that find something out, two forged fields, and an envelope that tries to say
+    more: one field, with each result."""
+    envelope = '"x; dmarc=pass (y) \\\\"@author.example'
     for domain in ("author.example", "list.example"):
         dns_server.add(f"s._domainkey.{domain}", "TXT", key[1])
     dns_server.add("_dmarc.author.example", "TXT", b"v=DMARC1; p=reject")
+    dns_server.add("author.example", "TXT", b"v=spf1 ip4:127.0.0.1 -all")
     gate = start_gate(config.smtp_upstream([sink.address]), {
-        "inbound.chain": ["dkim_verify", "arc", "dmarc", "auth_results"],
+        "inbound.chain": ["spf", "dkim_verify", "arc", "dmarc", "auth_results"],
         "auth_results.authserv_id": "mx.example.net", **dns_server.settings})
     forged = (b"Authentication-Results: mx.example.net; dkim=pass header.d=bank.example\r\n"
               b"authentication-results : (x)\r\n \"MX.example.net\" 1; dmarc=pass\r\n")
     with smtplib.SMTP("localhost", gate.ports["inbound"], timeout=TIMEOUT_S) as session:
-        session.sendmail("post@list.example", ["bob@example.net"],
-                         forged + signed_and_sealed(key[0]))
+        session.ehlo("client.example")
+        for command in (f"MAIL FROM:<{envelope}>", "RCPT TO:<bob@example.net>"):
+            assert session.docmd(command)[0] == 250
+        assert session.data(forged + signed_and_sealed(key[0]))[0] == 250
     arrived = sink.messages[-1].data
     fields = re.findall(rb"(?im)^authentication-results[ \t]*:[ \t]*((?:[^\r]|\r\n[ \t])*)\r\n",
                         arrived.partition(b"\r\n\r\n")[0] + b"\r\n")
@@ -210,11 +215,12 @@ def test_through_the_gate(start_gate, sink, dns_server, key):
     field = fields[0].decode("ascii")
     (authserv_id, results), = parse_perl([field])
     assert authserv_id == "mx.example.net"
-    assert [(method, result) for method, result, _ in results] == [
-        ("dkim", "pass"), ("arc", "pass"), ("dmarc", "pass")]
-    assert results[0][2]["header.d"] == b"author.example"
-    assert results[1][2]["header.oldest-pass"] == b"0"
-    assert results[2][2]["header.from"] == b"author.example"
+    every = [("spf", "none"), ("spf", "pass"), ("dkim", "pass"), ("arc", "pass"), ("dmarc", "pass")]
+    assert [(method, result) for method, result, _ in results] == every
+    properties = {method: found for method, _, found in results}  # of SPF: the latter
+    assert properties["spf"]["smtp.mailfrom"].decode() == envelope
+    assert properties["dkim"]["header.d"] == b"author.example"
+    assert properties["arc"]["header.oldest-pass"] == b"0"
+    assert properties["dmarc"]["header.from"] == b"author.example"
     header = authres.AuthenticationResultsHeader.parse("Authentication-Results: " + field)
-    assert [(result.method, result.result) for result in header.results] == [
-        ("dkim", "pass"), ("arc", "pass"), ("dmarc", "pass")]
+    assert [(result.method, result.result) for result in header.results] == every

@@ -401,6 +401,12 @@ static const struct warning_case warning_cases[] = {
 			    "\"auth_results\", "
 			    "\"arc\", \"dkim_sign\" ]; };" },
 	    ":7: submission.chain: \"arc\" stands behind \"auth_results\"" },
+	{ "seals that come too late for DMARC",
+	    { .submission =
+		    "submission: { upstream = \"mta\"; chain = [ \"identity\", \"spf\", "
+		    "\"dkim_verify\", \"dmarc\", \"arc\" ]; };",
+		.domains = "" },
+	    ":7: submission.chain: \"arc\" stands behind \"dmarc\"" },
 	{ "auth_results as a shadow",
 	    { .submission = "submission: { upstream = \"mta\"; chain = [ \"identity\", "
 			    "\"auth_results\", "
