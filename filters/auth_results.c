@@ -177,6 +177,7 @@ const struct link link_auth_results = {
 	.summary = "removes forged Authentication-Results fields, adds one with all results",
 	.kind = LINK_FILTER,
 	.settings = &auth_results_table,
+	.fails_closed = true, /* or forged fields would pass */
 	.setup = auth_results_setup,
 	.teardown = auth_results_teardown,
 	.message = auth_results_message,

@@ -147,7 +147,7 @@ test_malformed_settings_are_refused(void **state)
 {
 	const char *const settings[] = { "authserv_id = \"two words\";", "authserv_id = \"\";",
 		"authserv_id = \"a;b\";", "also_remove = [ \"a.example\", \"b example\" ];",
-		"remove_al = true;", "show_login = \"yes\";" };
+		"remove_al = true;", "show_login = \"yes\";", "on_error = \"pass\";" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
