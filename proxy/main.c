@@ -8,10 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#ifndef GATEPOST_VERSION
-#define GATEPOST_VERSION "0.1"
-#endif
-
 static const struct {
 	const char *name, *summary;
 	int (*run)(int argc, char **argv);

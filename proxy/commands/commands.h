@@ -7,6 +7,10 @@
 #ifndef GATEPOST_PROXY_COMMANDS_COMMANDS_H
 #define GATEPOST_PROXY_COMMANDS_COMMANDS_H
 
+#ifndef GATEPOST_VERSION
+#define GATEPOST_VERSION "0.1" /* the Makefile knows better */
+#endif
+
 #define EXIT_USAGE	    2
 #define CONFIG_FILE_DEFAULT "/etc/gatepost/proxy.conf"
 
