@@ -7,6 +7,7 @@
 #include "proxy/commands/commands.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/domain/dkim_sign.h"
 #include "lib/domain/dmarc_report.h"
@@ -438,6 +439,7 @@ work(const struct dmarc_report_options *options, struct snapshot *snapshot)
 		else
 			complain(&job, options->config, &err);
 	}
+	report_mailer_finish(&job.mailer);
 	dmarc_reader_close(&job.reader);
 	if (lock >= 0)
 		(void)close(lock);
@@ -470,6 +472,9 @@ command_dmarc_report(int argc, char **argv)
 
 	if (status >= 0)
 		return status;
+	/* What it does goes to stdout; of the log only what is broken is news here. */
+	const struct log_config log = { .level = LEVEL_ERROR };
+	log_configure(&log);
 	(void)umask(027);
 	if (!dkim_sign_init(&err)) {
 		fprintf(stderr, "gatepost dmarc-report: %s\n", err.text);

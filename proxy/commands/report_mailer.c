@@ -4,6 +4,7 @@
 
 #include "lib/base/clock.h"
 #include "lib/domain/dkim_sign.h"
+#include "lib/domain/domain_watch.h"
 #include "lib/mail/domain_name.h"
 
 #include <stdio.h>
@@ -20,20 +21,43 @@ find_upstream(const struct snapshot *s, const char *name)
 	return NULL;
 }
 
+/* find_signer - as the link dkim_sign does: the keys that DNS confirms, where that is known. */
+static void
+find_signer(struct report_mailer *m, const struct snapshot *s)
+{
+	char domain[DOMAIN_NAME_MAX];
+
+	if (!domain_to_ascii(view_of(strrchr(m->from, '@') + 1), domain))
+		return;
+	m->signer = dkim_keyring_find(s->keyring, domain, true);
+	if (m->signer == NULL || s->watch == NULL)
+		return;
+	m->watch = s->watch;
+	domain_watch_refresh(m->watch, m->signer->name);
+	m->report = domain_watch_take(m->watch, m->signer->name);
+	if (m->report != NULL)
+		m->signer = m->report->signing.selector_count > 0 ? &m->report->signing : NULL;
+}
+
 bool
 report_mailer_init(struct report_mailer *m, const struct snapshot *snapshot, const char *from,
     const char *upstream, struct err *err)
 {
-	char domain[DOMAIN_NAME_MAX];
-
 	*m = (struct report_mailer){ .upstream = find_upstream(snapshot, upstream),
 		.from = from,
 		.temp_dir = snapshot->temp_dir };
 	if (m->upstream == NULL)
 		return err_set(err, ERR_CONFIG, "there is no upstream that carries reports");
-	if (domain_to_ascii(view_of(strrchr(from, '@') + 1), domain))
-		m->signer = dkim_keyring_find(snapshot->keyring, domain, true);
+	find_signer(m, snapshot);
 	return true;
+}
+
+void
+report_mailer_finish(struct report_mailer *m)
+{
+	if (m->report != NULL)
+		domain_watch_give(m->watch, &m->report);
+	m->signer = NULL;
 }
 
 /* make_message - NULL: the text is over a cap. */

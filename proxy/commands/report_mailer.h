@@ -13,15 +13,21 @@
 struct report_mailer {
 	struct upstream *upstream;	  /* borrowed */
 	const struct dkim_domain *signer; /* borrowed; NULL: mail goes unsigned */
-	const char *from;		  /* envelope sender too: bounces go there */
+	struct domain_watch *watch; /* borrowed; NULL: nobody knows which keys DNS shows */
+	const struct domain_report *report; /* taken from the watch; signer is of it */
+	const char *from;		    /* envelope sender too: bounces go there */
 	const char *temp_dir;
 	unsigned sent; /* for ids in the log */
 };
 
-/* report_mailer_init - errors: ERR_CONFIG the upstream is not there. from is a plain address.
+/*
+ * report_mailer_init - from is a plain address. Where the gate watches its domains, DNS is
+ * asked which of the keys it shows: those sign. Errors: ERR_CONFIG the upstream is not there.
  */
 MUST_CHECK bool report_mailer_init(struct report_mailer *m, const struct snapshot *snapshot,
     const char *from, const char *upstream, struct err *err);
+
+void report_mailer_finish(struct report_mailer *m);
 
 /*
  * report_mailer_send - one message (as text with CRLF) to one address. True: the upstream has

@@ -25,6 +25,8 @@ DAY_S = 86400
 FROM = "dmarc-reports@example.com"
 ZONE = """
     example.org.                 A    192.0.2.80
+    example.org.                 TXT  "v=spf1 ip4:198.51.100.7 -all"
+    lists.example.               A    192.0.2.83
     _dmarc.example.org.          TXT  "v=DMARC1; p=none; adkim=s; rua=mailto:agg@example.org!10m"
     analysed.org.                A    192.0.2.81
     _dmarc.analysed.org.         TXT  "v=DMARC1; p=none; rua=mailto:all@analyst.net,mailto:x@victim.net"
@@ -43,8 +45,13 @@ class Site:
         self.gate, self.dns, self.sink = gate, dns, sink
         self.file = f"{gate.folder}/state/dmarc.sqlite"
 
-    def receive(self, client, sender, header_from):
+    def receive(self, client, sender, header_from, sign=None):
         """One message from that address, by the PROXY protocol; the reply to its end."""
+        message = (f"From: {header_from}\r\nTo: bob@example.com\r\nSubject: x\r\n\r\nHi\r\n"
+                   ).encode()
+        if sign is not None:
+            message = sign(message) + message
+
         def hear():
             line = b""
             while not re.search(rb"(?m)^\d{3} .*\r\n\Z", line):
@@ -62,8 +69,7 @@ class Site:
                 sock.sendall(line.encode() + b"\r\n")
                 answer = hear()
                 assert answer[0] in "23", answer
-            sock.sendall(f"From: {header_from}\r\nTo: bob@example.com\r\nSubject: x\r\n\r\nHi\r\n"
-                         ".\r\n".encode())
+            sock.sendall(message + b".\r\n")
             return hear()
 
     def recorded(self):
@@ -104,7 +110,7 @@ def site(start_gate, sink, dns_server):
     dns_server.load(ZONE)
     settings = dict(dns_server.settings)
     settings.update({
-        "inbound.chain": ["dmarc"],
+        "inbound.chain": ["spf", "dkim_verify", "dmarc"],
         "listeners[2].tls": "none",
         "listeners[2].proxy_networks": ["127.0.0.0/8"],
         "dmarc_reports": {"store": True, "from": FROM, "org_name": "Example & Söhne",
@@ -120,14 +126,16 @@ def unpack(message):
     return mail, part.get_filename(), gzip.decompress(part.get_payload(decode=True))
 
 
-def assert_signed(gate, message):
+def assert_signed(gate, message, count=2):
+    """By RSA and Ed25519; or by Ed25519 alone."""
     records = gate.keys.dkim_records()
+    assert message.data.count(b"DKIM-Signature:") == count
 
     def find(name, timeout=5):
         del timeout
         return records[name.decode().rstrip(".")].encode()
 
-    for index in (0, 1):  # RSA and Ed25519
+    for index in range(count):
         assert dkim.DKIM(message.data).verify(index, dnsfunc=find)
 
 
@@ -172,6 +180,57 @@ def test_a_report_arrives_and_says_what_was_seen(site):
          "identifiers": {"header_from": "mail.example.org", "envelope_from": "",
                          "envelope_to": "example.com"},
          "auth_results": ""}]
+
+
+def test_signatures_are_reported_and_the_report_is_signed_with_keys_in_dns(site):
+    def sign(message):
+        with open(site.gate.keys.dkim_rsa, "rb") as key:
+            return dkim.sign(message, b"s1", b"example.org", key.read())
+
+    def spoil(message):
+        return sign(message.replace(b"Hi", b"Ho"))
+
+    records = site.gate.keys.dkim_records()
+    site.dns.set("s1._domainkey.example.org", "TXT", records["rsa._domainkey.example.com"])
+    site.dns.set("ed._domainkey.example.com", "TXT", records["ed._domainkey.example.com"])
+    for how in (sign, spoil):
+        assert site.receive("198.51.100.7", "a@example.org", "a@example.org", how)[0] == "2"
+    site.a_day_passes(2)
+    site.gate.set("watch.enabled", True)
+    site.gate.write_config()
+    assert site.report()[0] == 0
+    message, = site.reports()
+    assert_signed(site.gate, message, 1)  # DNS does not show the RSA key
+    document = unpack(message)[2]
+    assert report_xml.problems(document) == []
+    good, bad = sorted(report_xml.records(document), key=lambda record: record["row"][
+        "policy_evaluated"]["dkim"], reverse=True)
+    assert good["row"]["policy_evaluated"] == {"disposition": "pass", "dkim": "pass",
+                                               "spf": "fail"}
+    assert good["auth_results"]["dkim"] == [
+        {"domain": "example.org", "selector": "s1", "result": "pass"}]
+    assert bad["row"]["policy_evaluated"] == {"disposition": "none", "dkim": "fail",
+                                              "spf": "fail"}
+    signature, = bad["auth_results"]["dkim"]
+    assert signature.pop("human_result")
+    assert signature == {"domain": "example.org", "selector": "s1", "result": "fail"}
+
+
+def test_spf_is_reported(site):
+    for client in ("198.51.100.7", "198.51.100.8"):
+        site.receive(client, "a@example.org", "a@example.org")
+    site.a_day_passes(2)
+    assert site.report()[0] == 0
+    document = unpack(site.reports()[0])[2]
+    assert report_xml.problems(document) == []
+    good, bad = report_xml.records(document)
+    assert good["row"]["source_ip"] == "198.51.100.7"
+    assert good["row"]["policy_evaluated"] == {"disposition": "pass", "dkim": "fail",
+                                               "spf": "pass"}
+    assert good["auth_results"] == {
+        "spf": {"domain": "example.org", "scope": "mfrom", "result": "pass"}}
+    assert bad["row"]["policy_evaluated"]["spf"] == "fail"
+    assert bad["auth_results"]["spf"]["result"] == "fail"
 
 
 def test_a_second_run_sends_nothing_unless_asked_to(site):
