@@ -174,12 +174,14 @@ def test_a_report_arrives_and_says_what_was_seen(site):
                  "policy_evaluated": {"disposition": "none", "dkim": "fail", "spf": "fail"}},
          "identifiers": {"header_from": "example.org", "envelope_from": "lists.example",
                          "envelope_to": "example.com"},
-         "auth_results": ""},
+         "auth_results": {"spf": {"domain": "lists.example", "scope": "mfrom",
+                                  "result": "none"}}},
         {"row": {"source_ip": "2001:db8::7", "count": "1",
                  "policy_evaluated": {"disposition": "none", "dkim": "fail", "spf": "fail"}},
          "identifiers": {"header_from": "mail.example.org", "envelope_from": "",
                          "envelope_to": "example.com"},
-         "auth_results": ""}]
+         "auth_results": {"spf": {"domain": "client.test", "scope": "mfrom",
+                                  "result": "none"}}}]
 
 
 def test_signatures_are_reported_and_the_report_is_signed_with_keys_in_dns(site):
@@ -194,7 +196,7 @@ def test_signatures_are_reported_and_the_report_is_signed_with_keys_in_dns(site)
     site.dns.set("s1._domainkey.example.org", "TXT", records["rsa._domainkey.example.com"])
     site.dns.set("ed._domainkey.example.com", "TXT", records["ed._domainkey.example.com"])
     for how in (sign, spoil):
-        assert site.receive("198.51.100.7", "a@example.org", "a@example.org", how)[0] == "2"
+        assert site.receive("198.51.100.9", "a@example.org", "a@example.org", how)[0] == "2"
     site.a_day_passes(2)
     site.gate.set("watch.enabled", True)
     site.gate.write_config()
