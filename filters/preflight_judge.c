@@ -66,12 +66,12 @@ static void PRINTF_LIKE(3, 4)
 {
 	va_list ap;
 
-	out->kind = rows[finding].kind;
-	out->name = rows[finding].name;
-	out->status = rows[finding].status;
 	va_start(ap, fmt);
 	(void)vsnprintf(out->text, sizeof(out->text), fmt, ap);
 	va_end(ap);
+	out->kind = rows[finding].kind;
+	out->name = rows[finding].name;
+	out->status = rows[finding].status;
 	for (char *p = out->text; *p != '\0'; p++) {
 		if (*p < ' ' || *p > '~')
 			*p = '?';
