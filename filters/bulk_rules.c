@@ -129,6 +129,20 @@ is_bulk_login(const struct bulk_rules_settings *settings, const char *login)
 	return false;
 }
 
+bool
+bulk_rules_names_domain(const void *settings_, const char *domain)
+{
+	const struct bulk_rules_settings *settings = settings_;
+	char name[DOMAIN_NAME_MAX];
+
+	for (size_t i = 0; i < settings->domains.count; i++) {
+		if (domain_to_ascii(view_of(settings->domains.items[i]), name) &&
+		    domain_is_below(domain, name))
+			return true;
+	}
+	return false;
+}
+
 /* is_bulk_author - any From address of any From field. */
 static bool
 is_bulk_author(struct link_call *call)

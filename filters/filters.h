@@ -16,4 +16,8 @@ extern const struct link link_hop_limit;
 extern const struct link link_preflight;
 extern const struct link link_spf;
 
+/* bulk_rules_names_domain - is mail From that domain (A-labels) bulk, by these settings of the
+ * link? */
+bool bulk_rules_names_domain(const void *settings, const char *domain);
+
 #endif

@@ -89,6 +89,11 @@ struct config_service { /* "submission", "inbound" */
 	bool strict_helo;     /* a HELO name is a domain or an address literal */
 };
 
+struct config_rotation {
+	int64_t settle_ms;     /* every server must have shown a new key that long */
+	int64_t queue_life_ms; /* how long a message may be under way */
+};
+
 struct config_watch {
 	struct conf_where where;
 	bool enabled;
@@ -144,6 +149,7 @@ struct config {
 	struct config_service submission, inbound;
 	struct config_dns dns;
 	struct config_watch watch;
+	struct config_rotation rotation;
 	struct config_limits limits;
 	struct config_log log;
 	struct config_dmarc_reports dmarc_reports;

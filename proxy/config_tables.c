@@ -384,7 +384,7 @@ static const struct conf_row watch_rows[] = {
 	    .help = "Look at all; without it dkim_sign signs with every key, and there is no "
 		    "preflight." },
 	{ NAMED("refresh", CONF_DURATION, config_watch, refresh_ms), .fallback = "1h",
-	    .min = 60000, .max = 7 * DAY,
+	    .min = 1000, .max = 7 * DAY,
 	    .help = "How long until a domain with which all is well is looked at again." },
 	{ NAMED("retry", CONF_DURATION, config_watch, retry_ms), .fallback = "5m", .min = 1000,
 	    .max = DAY,
@@ -398,6 +398,27 @@ static const struct conf_row watch_rows[] = {
 		"How long the gate waits at start, and with a new configuration, for the first "
 		"look at every domain; what is not known by then counts as unknown." },
 	{ .key = NULL },
+};
+
+static const struct conf_row rotation_rows[] = {
+	{ NAMED("settle", CONF_DURATION, config_rotation, settle_ms), .fallback = "1h",
+	    .min = 0, .max = 30 * DAY,
+	    .help = "How long every authoritative server must have shown a new key before it "
+		    "signs; where resolvers may believe for longer that it is not there, that "
+		    "is waited for." },
+	{ NAMED("queue_life", CONF_DURATION, config_rotation, queue_life_ms), .fallback = "7d",
+	    .min = 0, .max = 90 * DAY,
+	    .help = "How long a message may be under way, in anybody's queue: so long the "
+		    "record of a replaced key must stay, or for its TTL if that is longer." },
+	{ .key = NULL },
+};
+
+static const struct conf_table rotation_table = {
+	.name = "rotation",
+	.help = "How new DKIM keys, made by gatepost rotate, take over from the old ones.",
+	.size = sizeof(struct config_rotation),
+	.rows = rotation_rows,
+	.where_offset = SIZE_MAX,
 };
 
 static const struct conf_table watch_table = {
@@ -544,6 +565,8 @@ static const struct conf_row root_rows[] = {
 	    .help = "Who is asked about names." },
 	{ NAMED("watch", CONF_GROUP, config, watch), .table = &watch_table,
 	    .help = "What DNS says of your own domains." },
+	{ NAMED("rotation", CONF_GROUP, config, rotation), .table = &rotation_table,
+	    .help = "How new DKIM keys take over." },
 	{ NAMED("limits", CONF_GROUP, config, limits), .table = &limits_table,
 	    .help = "What a client may use up." },
 	{ NAMED("log", CONF_GROUP, config, log), .table = &log_table,

@@ -15,6 +15,7 @@ static const struct {
 	{ "run", "serve: accept, check, sign and forward mail", command_run },
 	{ "check-config", "read the configuration and say what is wrong with it",
 	    command_check_config },
+	{ "check-domain", "judge what DNS shows of a domain", command_check_domain },
 	{ "keygen", "make a DKIM key and print its DNS record", command_keygen },
 	{ "dmarc-report", "mail DMARC aggregate reports of what was recorded",
 	    command_dmarc_report },

@@ -7,9 +7,8 @@
 #include "lib/base/mem.h"
 #include "lib/domain/dkim_key.h"
 #include "lib/domain/dmarc_store.h"
-#include "lib/domain/domain_watch.h"
-#include "lib/mail/domain_name.h"
 #include "proxy/privileges.h"
+#include "proxy/watch.h"
 
 #include <limits.h>
 #include <stdio.h>
@@ -117,20 +116,11 @@ make_listeners(struct snapshot *s, struct conf_errors *errors)
 static void
 open_resolver(struct snapshot *s, struct conf_errors *errors)
 {
-	const struct config_dns *dns = &s->config->dns;
-	const struct resolver_config config = {
-		.servers = dns->servers.items,
-		.server_count = dns->servers.count,
-		.recursive = dns->recursive,
-		.timeout_ms = dns->timeout_ms,
-		.cache_octets = dns->cache_octets,
-		.authority_port = (uint16_t)dns->authority_port,
-	};
 	struct err err = { 0 };
 
-	s->resolver = resolver_open(&config, &err);
+	s->resolver = watch_resolver(s->config, &err);
 	if (s->resolver == NULL)
-		conf_error(errors, dns->where, "dns", "%s", err.text);
+		conf_error(errors, s->config->dns.where, "dns", "%s", err.text);
 }
 
 static struct upstream *
@@ -167,69 +157,17 @@ make_dmarc_store(struct snapshot *s, struct conf_errors *errors)
 
 /* ---- the watch of our own domains ---- */
 
-static bool
-chain_needs_watch(const struct snapshot *s, const struct chain_entry *chain, size_t count)
-{
-	for (size_t i = 0; i < count; i++) {
-		const char *name = chain[i].link->name;
-
-		if (strcmp(name, "preflight") == 0 ||
-		    (strcmp(name, "dkim_sign") == 0 && dkim_keyring_count(s->keyring) > 0))
-			return true;
-	}
-	return false;
-}
-
-/* set_egress - the addresses from which mail of our users leaves; they were checked. */
-static void
-set_egress(const struct snapshot *s, struct watch_config *out)
-{
-	const struct config_upstream *upstreams = s->config->upstreams.items;
-	const char *wanted = s->config->submission.upstream;
-
-	for (size_t i = 0; i < s->config->upstreams.count; i++) {
-		const struct conf_strings *egress = &upstreams[i].egress;
-
-		if (wanted == NULL || strcmp(upstreams[i].name, wanted) != 0)
-			continue;
-		for (size_t j = 0; j < egress->count && j < WATCH_EGRESS_MAX; j++) {
-			if (address_from_host(
-				egress->items[j], 0, &out->egress[out->egress_count]))
-				out->egress_count++;
-		}
-	}
-}
-
 static void
 make_watch(struct snapshot *s)
 {
-	const struct config_watch *config = &s->config->watch;
-	const struct config_domain *domains = s->config->domains.items;
-	struct arena *arena = &s->loaded->arena;
-	const char **names =
-	    arena_alloc(arena, (s->config->domains.count + 1) * sizeof(*names));
-	struct watch_config watch = {
-		.keyring = s->keyring,
-		.domains = names,
-		.dns = resolver_source(s->resolver),
-		.hostname = s->config->hostname,
-		.refresh_s = config->refresh_ms / 1000,
-		.retry_s = config->retry_ms / 1000,
-		.timeout_ms = config->timeout_ms,
-	};
+	struct watch_config config;
 
-	if (!config->enabled ||
-	    (!chain_needs_watch(s, s->loaded->submission_chain, s->loaded->submission_count) &&
-		!chain_needs_watch(s, s->loaded->inbound_chain, s->loaded->inbound_count)))
+	if (!watch_is_needed(s->loaded))
 		return;
-	for (size_t i = 0; i < s->config->domains.count; i++) {
-		char name[DOMAIN_NAME_MAX];
-
-		if (domain_to_ascii(view_of(domains[i].name), name))
-			names[watch.domain_count++] = arena_strdup(arena, view_of(name));
-	}
-	set_egress(s, &watch);
-	s->watch = domain_watch_create(&watch);
+	watch_describe(s->loaded, &s->loaded->arena, &config);
+	config.keyring = s->keyring;
+	config.dns = resolver_source(s->resolver);
+	s->watch = domain_watch_create(&config);
 }
 
 bool

@@ -402,6 +402,18 @@ has_confirmed_signature(const struct domain_report *report)
 	return false;
 }
 
+/* lacks_answer - DNS did not say whether SPF passes, or of any key whether it is there. */
+static bool
+lacks_answer(const struct domain_report *report)
+{
+	bool lacks = report->has_egress && report->spf.result == AUTHRES_TEMPERROR;
+
+	for (size_t i = 0; i < report->key_count; i++)
+		lacks = lacks || (report->keys[i].sign_order >= 0 &&
+				     report->keys[i].presence == KEY_UNKNOWN);
+	return lacks;
+}
+
 /* Mail with MAIL FROM and From in the domain, signed by its keys: what DMARC makes of it. */
 static void
 judge_alignment(const struct work *w)
@@ -412,6 +424,8 @@ judge_alignment(const struct work *w)
 	if (spf && dkim)
 		add(w, FINDING_OK, "alignment", "",
 		    "mail from %s passes DMARC by SPF and by DKIM", w->report->domain);
+	else if (lacks_answer(w->report))
+		add(w, FINDING_UNKNOWN, "alignment", "", "no answer about SPF or the keys");
 	else if (dkim)
 		add(w, FINDING_NOTE, "alignment", "", "mail from %s passes DMARC by DKIM alone",
 		    w->report->domain);
@@ -485,6 +499,8 @@ judge_bulk(const struct work *w)
 		judge_reverse(w, &w->request->egress[i]);
 	if (spf && dkim && dmarc)
 		add(w, FINDING_OK, "bulk", "", "SPF and DKIM pass, and DMARC is published");
+	else if (lacks_answer(w->report) || w->report->dmarc.status == DMARC_FOUND_TEMPFAIL)
+		add(w, FINDING_UNKNOWN, "bulk", "", "no answer about SPF, the keys or DMARC");
 	else
 		add(w, FINDING_WARNING, "bulk", "",
 		    "large providers ask bulk senders for all of SPF, DKIM and DMARC:%s%s%s",

@@ -20,5 +20,6 @@ int command_keygen(int argc, char **argv);
 int command_passwd(int argc, char **argv);
 int command_dmarc_report(int argc, char **argv);
 int command_rotate(int argc, char **argv);
+int command_check_domain(int argc, char **argv);
 
 #endif

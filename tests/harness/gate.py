@@ -143,6 +143,7 @@ class Gate:
             shutil.chown(os.path.join(self.folder, "state"), *self.owner)
         self.write_users()
         self.write_config()
+        already = len(self.lines)  # of an earlier life
         self.process = subprocess.Popen(
             [self.binary, "run", "-c", self.config_file], stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=self._environment(),
@@ -150,7 +151,7 @@ class Gate:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         if wait:
-            self.wait_for("gate.ready", limit_s=START_LIMIT_S)
+            self.wait_for("gate.ready", limit_s=START_LIMIT_S, since=already)
         return self
 
     def _read(self):

@@ -194,8 +194,13 @@ test_spf_of_an_address(void **state)
 		assert_string_equal(found->publish, cases[i].level == FINDING_PROBLEM
 							? "add ip4:192.0.2.1 to its SPF record"
 							: "");
-		expect(&f, "alignment", FINDING_NOTE, "by DKIM alone");
-		expect(&f, "bulk", FINDING_WARNING, "SPF is missing");
+		if (cases[i].level == FINDING_UNKNOWN) {
+			expect(&f, "alignment", FINDING_UNKNOWN, "no answer");
+			expect(&f, "bulk", FINDING_UNKNOWN, "no answer");
+		} else {
+			expect(&f, "alignment", FINDING_NOTE, "by DKIM alone");
+			expect(&f, "bulk", FINDING_WARNING, "SPF is missing");
+		}
 		close_fixture(&f);
 	}
 }
@@ -282,9 +287,13 @@ test_keys(void **state)
 		found = expect(&f, "dkim", cases[i].level, cases[i].words);
 		assert_string_equal(
 		    found->publish, cases[i].level == FINDING_PROBLEM ? f.key.publish : "");
-		expect(&f, "alignment", FINDING_WARNING, "by SPF alone");
-		f.report.spf.result = AUTHRES_FAIL;
-		expect(&f, "alignment", FINDING_PROBLEM, "neither SPF nor DKIM passes");
+		if (cases[i].level == FINDING_UNKNOWN) {
+			expect(&f, "alignment", FINDING_UNKNOWN, "no answer");
+		} else {
+			expect(&f, "alignment", FINDING_WARNING, "by SPF alone");
+			f.report.spf.result = AUTHRES_FAIL;
+			expect(&f, "alignment", FINDING_PROBLEM, "neither SPF nor DKIM passes");
+		}
 		close_fixture(&f);
 	}
 }
