@@ -110,8 +110,10 @@ dmarc_walk_step(struct dmarc_walker *walker, struct dmarc_walk *walk)
 void
 dmarc_walk_finish(struct dmarc_walker *walker, struct dmarc_walk *walk)
 {
-	while (dmarc_walk_step(walker, walk))
-		continue;
+	bool goes_on = walk->labels > 0;
+
+	while (goes_on)
+		goes_on = dmarc_walk_step(walker, walk);
 }
 
 const char *
