@@ -81,6 +81,8 @@ domains: ( { name = "$domain"; dkim = (
   { selector = "demoe"; key = "$work/keys/demoe.pem"; } ); } );
 upstreams: ( { name = "local"; type = "maildir"; maildir = "$work/mail/Maildir"; } );
 submission: { upstream = "local"; chain = [ "identity", "fix_headers", "dkim_sign" ]; };
+# Nobody publishes the keys of a demo: the DNS is not asked about them.
+watch: { enabled = false; };
 CONF
 if [ "$(id -u)" -eq 0 ]; then
 	chown -R "$user" "$work"

@@ -29,6 +29,7 @@ submission: {{
     chain = [ "access", "recipient_limit", "identity", "hop_limit", "fix_headers", "dkim_sign" ];
 }};
 limits: {{ connections = 12000; }};
+watch: {{ enabled = false; }};
 """
 
 MAIN_CF = """
