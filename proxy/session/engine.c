@@ -25,6 +25,7 @@
 
 #define LINGER_MS     10   /* that long a worker stays with a client that is as quick as that */
 #define TEND_S	      5	   /* between visits to the upstream pools */
+#define RETIRE_MS     1000 /* that long a replaced snapshot is kept, at least */
 #define DRAIN_TICK_MS 100  /* between looks at what is left while draining */
 #define STOP_MS	      3000 /* for last replies and busy workers, after the drain's deadline */
 
@@ -38,6 +39,9 @@ struct engine {
 	struct listeners *listeners;
 	struct metrics_http *metrics;
 	struct snapshot *current; /* the loop's thread only */
+	struct snapshot
+	    *retired; /* a reference: its watch ends within RETIRE_MS, unwaited for */
+	int64_t retired_at_ms;
 	atomic_size_t sessions;
 	struct event *on_term, *on_int, *on_hup, *on_tend, *on_drain, *on_fresh;
 	engine_reload reload;
@@ -217,7 +221,9 @@ use_snapshot(struct engine *e, struct snapshot *fresh)
 		metrics_http_use(e->metrics, fresh->config);
 		workers_set_limit(e->workers, (size_t)fresh->config->limits.workers);
 		snapshot_retire(e->current);
-		snapshot_release(&e->current);
+		snapshot_release(&e->retired);
+		e->retired = e->current;
+		e->retired_at_ms = clock_mono_ms();
 		e->current = fresh;
 		const struct log_config log = { .level =
 						    (enum log_level)fresh->config->log.level,
@@ -314,6 +320,8 @@ on_tend(evutil_socket_t fd, short what, void *arg)
 
 	(void)fd;
 	(void)what;
+	if (clock_mono_ms() - e->retired_at_ms > RETIRE_MS)
+		snapshot_release(&e->retired);
 	for (size_t i = 0; i < e->current->config->upstreams.count; i++)
 		upstream_tend(e->current->upstreams[i]);
 }
@@ -392,6 +400,7 @@ engine_destroy(struct engine **ep)
 	event_free(e->on_drain);
 	event_free(e->on_fresh);
 	event_base_free(e->base);
+	snapshot_release(&e->retired);
 	snapshot_release(&e->current);
 	mem_free(e);
 	*ep = NULL;
