@@ -361,39 +361,44 @@ note_doubts(struct link_call *call, const struct domain_report *report)
 		link_note(call, "dkim_left_out", "%s", text);
 }
 
-static enum link_answer
-sign_as_watched(struct link_call *call, const char *author, const struct domain_report *report)
+/*
+ * try_domain - sign with the keys of one domain: those that the watch chose, which may be keys
+ * that rotation made, or the keyring's where nobody watches. False: it has none.
+ */
+static bool
+try_domain(
+    struct link_call *call, const char *author, const char *name, enum link_answer *answer_out)
 {
-	enum link_answer answer;
+	const struct dkim_sign_state *state = link_state(call);
+	const struct domain_report *report =
+	    state->watch != NULL ? domain_watch_take_own(state->watch, name) : NULL;
+	const struct dkim_domain *domain =
+	    report != NULL ? &report->signing : dkim_keyring_find(state->keyring, name, false);
+	const bool has_keys = domain != NULL && domain->selector_count > 0;
 
-	if (report->signing.selector_count == 0)
-		return pass_unsigned(call, author);
-	answer = sign(call, author, &report->signing);
-	if (answer == LINK_NEXT && report->checked_at != 0)
+	if (has_keys)
+		*answer_out = sign(call, author, domain);
+	if (has_keys && *answer_out == LINK_NEXT && report != NULL && report->checked_at != 0)
 		note_doubts(call, report);
-	return answer;
+	domain_watch_give(state->watch, &report);
+	return has_keys;
 }
 
 static enum link_answer
 dkim_sign_message_hook(struct link_call *call)
 {
 	const struct dkim_sign_settings *settings = link_settings(call);
-	const struct dkim_sign_state *state = link_state(call);
 	const char *author = author_domain(call);
-	const struct dkim_domain *domain =
-	    author != NULL ? dkim_keyring_find(state->keyring, author, settings->parent_domains)
-			   : NULL;
-	const struct domain_report *report;
 	enum link_answer answer;
 
-	if (domain == NULL)
-		return pass_unsigned(call, author);
-	report = state->watch != NULL ? domain_watch_take(state->watch, domain->name) : NULL;
-	if (report == NULL)
-		return sign(call, author, domain);
-	answer = sign_as_watched(call, author, report);
-	domain_watch_give(state->watch, &report);
-	return answer;
+	for (const char *name = author; name != NULL;) {
+		const char *dot = settings->parent_domains ? strchr(name, '.') : NULL;
+
+		if (try_domain(call, author, name, &answer))
+			return answer;
+		name = dot != NULL ? dot + 1 : NULL;
+	}
+	return pass_unsigned(call, author);
 }
 
 const struct link link_dkim_sign = {

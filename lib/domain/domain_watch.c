@@ -571,6 +571,20 @@ domain_watch_take(struct domain_watch *w, const char *domain)
 	return report != NULL ? &report->report : NULL;
 }
 
+const struct domain_report *
+domain_watch_take_own(struct domain_watch *w, const char *domain)
+{
+	struct counted_report *report = NULL;
+	const struct watched *d;
+
+	pthread_mutex_lock(&w->lock);
+	d = find(w, domain);
+	if (d != NULL && !d->is_guest)
+		report = hold(d->report);
+	pthread_mutex_unlock(&w->lock);
+	return report != NULL ? &report->report : NULL;
+}
+
 void
 domain_watch_give(struct domain_watch *w, const struct domain_report **report)
 {

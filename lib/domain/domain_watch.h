@@ -110,6 +110,8 @@ void domain_watch_refresh(struct domain_watch *w, const char *domain);
  * that is not configured is noted for the next look and gives NULL until then. Give it back.
  */
 const struct domain_report *domain_watch_take(struct domain_watch *w, const char *domain);
+/* domain_watch_take_own - of a configured domain; NULL, and nothing noted, for any other. */
+const struct domain_report *domain_watch_take_own(struct domain_watch *w, const char *domain);
 void domain_watch_give(struct domain_watch *w, const struct domain_report **report);
 
 #endif

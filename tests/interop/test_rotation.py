@@ -187,3 +187,19 @@ def test_what_cannot_be_rotated_says_why(world):
     for args, status in ((["example.net"], 1), ([], 2), (["--algorithm", "dsa", DOMAIN], 2),
                          (["--selector", "x", DOMAIN], 1), (["--cancel", DOMAIN], 1)):
         run(gate, "rotate", *args, code=status)
+
+
+def test_the_first_key_of_a_domain_needs_no_configuration(world):
+    """A domain without a key in the configuration: rotate makes its first one."""
+    gate, dns, sink = world
+    gate.stop()
+    gate.set("domains[0].dkim", None)
+    gate.start()
+    assert selectors_of(send(gate, sink)) == []
+    made = json.loads(run(gate, "rotate", "--json", "--selector", "first", DOMAIN))
+    assert [(key["selector"], key["algorithm"]) for key in made] == [("first", "rsa-sha256")]
+    dns.records[made[0]["name"]] = made[0]["record"]
+    dns.publish(made[0]["name"], made[0]["record"], [0, 1, 2])
+    gate.wait_for("dkim.rotation", {"selector": "first", "to": "active"}, limit_s=LIMIT_S)
+    wait_until("it signs", lambda: selectors_of(send(gate, sink)) == ["first"])
+    assert selectors_of_a_message(gate, dns, sink) == ["first"]
