@@ -85,9 +85,10 @@ bool
 dmarc_reader_each_domain(struct dmarc_reader *r, int64_t day, dmarc_reader_domain callback,
     void *context, struct err *err)
 {
-	sqlite3_stmt *statement =
-	    prepare(r, "SELECT DISTINCT policy_domain FROM seen WHERE day = ?1 ORDER BY 1", day,
-		NULL, err);
+	sqlite3_stmt *statement = prepare(r,
+	    "SELECT policy_domain FROM seen WHERE day = ?1 GROUP BY policy_domain"
+	    " ORDER BY sum(count) DESC, policy_domain",
+	    day, NULL, err);
 	int status = SQLITE_DONE;
 
 	if (statement == NULL)

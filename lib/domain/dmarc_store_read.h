@@ -56,7 +56,7 @@ const char *dmarc_reader_id(const struct dmarc_reader *r);
 typedef bool (*dmarc_reader_domain)(void *context, const char *policy_domain);
 typedef bool (*dmarc_reader_row)(void *context, const struct dmarc_group *row);
 
-/* In the order of names. */
+/* Those with most messages first: whoever makes up domains comes last. */
 MUST_CHECK bool dmarc_reader_each_domain(struct dmarc_reader *r, int64_t day,
     dmarc_reader_domain callback, void *context, struct err *err);
 

@@ -27,7 +27,7 @@
 
 #define DAY_S	     86400
 #define RETRY_DAYS   3	    /* days that a run without --day looks at */
-#define DNS_LIMIT_MS 30000  /* for all that is asked about one domain */
+#define DNS_LIMIT_MS 10000  /* for all that is asked about one domain */
 #define ROWS_MAX     100000 /* of one report */
 #define MAIL_MAX     (INT64_C(160) << 20)
 #define TRIES_MAX    12 /* to get under max_size */

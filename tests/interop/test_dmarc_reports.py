@@ -4,6 +4,7 @@ what was recorded, and what arrives is unpacked and compared."""
 
 import email
 import email.policy
+import fcntl
 import gzip
 import os
 import pwd
@@ -351,3 +352,41 @@ def test_mail_goes_on_when_the_store_cannot_be_written(site):
     assert site.receive("198.51.100.7", "a@example.org", "a@example.org")[0] == "2"
     code, said = site.report()
     assert code == 1 and "not a database" in said
+
+
+def test_a_report_over_the_limit_leaves_out_the_least(site):
+    site.receive("198.51.100.7", "a@example.org", "a@example.org")
+    site.a_day_passes(1)
+    with sqlite3.connect(site.file) as store:  # 9000 more sources, with texts that do not pack
+        store.execute("UPDATE seen SET count = 1000")
+        store.execute("""
+            INSERT INTO seen SELECT day, policy_domain, header_from, hex(randomblob(8)), disposition,
+                dkim_aligned, spf_aligned, override_type, override_comment, hex(randomblob(16)),
+                envelope_to, spf, dkim, policy, 1 + n % 9, last_at
+            FROM seen, (WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t
+                                                LIMIT 9000) SELECT n FROM t)""")
+    site.gate.set("dmarc_reports.max_size", "128K")
+    site.gate.write_config()
+    code, said = site.report()
+    assert code == 0 and "some left out" in said, said
+    message, = site.reports()
+    assert 64 << 10 < len(message.data) <= 128 << 10
+    document = unpack(message)[2]
+    assert report_xml.problems(document) == []
+    counts = [int(record["row"]["count"]) for record in report_xml.records(document)]
+    assert counts[0] == 1000 and counts == sorted(counts, reverse=True) and len(counts) < 9001
+    assert report_xml.text_of(document, "report_metadata", "error").startswith(
+        f"{9001 - len(counts)} more records were left out")
+
+
+def test_two_at_a_time_do_not_work(site):
+    site.receive("198.51.100.7", "a@example.org", "a@example.org")
+    site.a_day_passes(1)
+    assert site.report("--dry-run")[0] == 0  # makes the lock's file
+    with open(f"{site.gate.folder}/state/dmarc-report.lock", "rb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        code, said = site.report()
+    assert code == 1 and "another one is at work" in said
+    assert site.reports() == []
+    assert site.report()[0] == 0
+    assert len(site.reports()) == 1

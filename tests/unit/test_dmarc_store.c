@@ -260,6 +260,10 @@ test_days_and_domains_are_apart(void **state)
 	sample.row.at = (DAY + 1) * INT64_C(86400) - 1;
 	sample.outcome.found.policy_domain = "EXAMPLE.ORG";
 	assert_true(dmarc_store_add(s, &sample.row));
+	sample.outcome.found.policy_domain = "most.example.net";
+	assert_true(dmarc_store_add(s, &sample.row));
+	sample.row.client = "192.0.2.2";
+	assert_true(dmarc_store_add(s, &sample.row));
 	sample.row.at++;
 	sample.outcome.found.policy_domain = "example.net";
 	assert_true(dmarc_store_add(s, &sample.row));
@@ -267,7 +271,7 @@ test_days_and_domains_are_apart(void **state)
 	struct dmarc_reader *r = open_reader(p);
 	assert_true(dmarc_reader_each_domain(r, DAY, gather_domain, &g, &err));
 	dmarc_reader_close(&r);
-	assert_string_equal(g.text, "example.com example.org ");
+	assert_string_equal(g.text, "most.example.net example.com example.org ");
 	assert_int_equal(rows_of(p, DAY, "example.com").messages, 1);
 }
 
