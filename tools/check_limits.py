@@ -20,6 +20,7 @@ NESTING = 3  # blocks within the function's own
 LONGER = {
     "lib/base/conf_load.c:conf_load": "what a load needs and gives, each once at start",
     "lib/chain/chain.c:chain_run_stage": "the one call for every stage",
+    "proxy/ops/metrics_http.c:on_request": "libmicrohttpd's callback",
 }
 
 DEFINITION = re.compile(r"^([a-z_]\w*)\(((?:[^()]|\([^()]*\))*)\)\n\{\n(.*?)^\}", re.M | re.S)

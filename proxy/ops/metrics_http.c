@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * The HTTP server for metrics; see metrics_http.h. One request a connection, GET /metrics and
- * nothing else, and everything has a bound: how many clients there are, how long one may take
- * in all, how long its request is. (evhttp bounds neither the first nor the second.) When all
- * places are taken, the one that has sat longest without a whole request makes room.
+ * The HTTP server for metrics; see metrics_http.h. libmicrohttpd speaks HTTP and bounds the
+ * memory of a connection and their number. Its time limit is one for silence, which a client
+ * that sends an octet now and then outlives, and when all places are taken it lets the next one
+ * wait. So it runs on a thread of ours, which bounds the life of a connection too, and of those
+ * that have asked for nothing yet cuts the oldest to keep a place free. Each connection gets
+ * one answer.
  */
 #include "proxy/ops/metrics_http.h"
 
@@ -15,6 +17,7 @@
 #include "lib/net/address.h"
 
 #include <errno.h>
+#include <microhttpd.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
@@ -23,26 +26,29 @@
 
 #define CLIENTS_MAX 16
 #define BACKLOG	    64
-#define REQUEST_MAX 4096 /* octets of request line and header */
+#define MEMORY_MAX  8192 /* octets a connection: the request, and the header of our answer */
 #define LIFE_MS	    5000 /* of a client, whatever it does */
 #define PAGE_MAX    (2UL * 1024 * 1024)
 #define PAUSE_MS    200 /* after accept failed */
 
-enum client_state { CLIENT_GONE, CLIENT_ASKS, CLIENT_IS_TOLD, CLIENT_ENDS };
+enum client_state { CLIENT_GONE, CLIENT_ASKS, CLIENT_IS_TOLD, CLIENT_IS_CUT };
 
 struct client {
 	enum client_state state;
-	int fd;
-	struct buf in, out;
+	int fd; /* the library's */
 	int64_t deadline_ms;
 };
 
 /* One address that is served, by one thread. */
 struct server {
 	struct sockaddr_storage address;
-	int listen_fd, stop_fd; /* stop_fd: an eventfd */
-	int64_t accept_at_ms;	/* not before */
+	int listen_fd; /* the library's as soon as there is a daemon */
+	int epoll_fd;  /* the library's: readable when MHD_run has something to do */
+	int stop_fd;   /* an eventfd */
+	struct MHD_Daemon *daemon;
 	struct client clients[CLIENTS_MAX];
+	size_t count;  /* of those that are not gone */
+	bool has_news; /* clients came or went since MHD_run began */
 	pthread_t thread;
 };
 
@@ -52,205 +58,213 @@ struct metrics_http {
 	struct sockaddr_storage bound;
 };
 
-/* ---- one client, on the server's thread ---- */
+/* ---- one request, on the server's thread ---- */
 
-static void
-client_end(struct client *c)
+/* answer_make - NULL: no memory. */
+static struct MHD_Response *
+answer_make(unsigned *status)
 {
-	(void)close(c->fd);
-	buf_finish(&c->in);
-	buf_finish(&c->out);
-	c->state = CLIENT_GONE;
-}
-
-/* status_for - of a request; only its first line counts. */
-static const char *
-status_for(struct view request)
-{
-	struct view line = view_make(request.p, view_find(request, '\r')), method, target;
-
-	if (!view_split(&line, ' ', &method) || !view_split(&line, ' ', &target) ||
-	    line.p == NULL || !view_starts(line, VIEW("HTTP/1.")))
-		return "400 Bad Request";
-	target.len = view_find(target, '?');
-	if (!view_eq(target, VIEW("/metrics")))
-		return "404 Not Found";
-	return view_eq(method, VIEW("GET")) ? "200 OK" : "405 Method Not Allowed";
-}
-
-static void
-client_answer(struct client *c, const char *status)
-{
+	struct MHD_Response *answer;
 	struct buf page;
-	bool ok;
 
 	buf_init(&page, PAGE_MAX);
-	if (status[0] == '2' && !metrics_print(&page)) {
-		status = "500 Too Many Metrics";
+	if (*status == MHD_HTTP_OK && !metrics_print(&page)) {
+		*status = MHD_HTTP_INTERNAL_SERVER_ERROR;
 		buf_finish(&page);
 		buf_init(&page, PAGE_MAX);
 	}
-	ok = buf_printf(&c->out,
-		 "HTTP/1.1 %s\r\nContent-Type: text/plain; version=0.0.4; charset=utf-8\r\n"
-		 "Content-Length: %zu\r\n%sConnection: close\r\n\r\n",
-		 status, page.len,
-		 view_starts(view_of(status), VIEW("405")) ? "Allow: GET\r\n" : "") &&
-	     buf_add_view(&c->out, buf_view(&page));
+	answer = MHD_create_response_from_buffer(page.len, page.p, MHD_RESPMEM_MUST_COPY);
 	buf_finish(&page);
-	c->state = ok ? CLIENT_IS_TOLD : CLIENT_ENDS;
-}
-
-/* client_read - false: it is gone. */
-static bool
-client_read(struct client *c)
-{
-	char octets[REQUEST_MAX];
-	ssize_t got = recv(c->fd, octets, sizeof(octets), 0);
-
-	if (got < 0 && (errno == EAGAIN || errno == EINTR))
-		return true;
-	if (got <= 0)
-		return false;
-	if (c->state == CLIENT_ENDS)
-		return true; /* thrown away: a close(2) before could overtake our answer */
-	if (!buf_add(&c->in, octets, (size_t)got))
-		client_answer(c, "431 Request Header Fields Too Large");
-	else if (memmem(c->in.p, c->in.len, "\r\n\r\n", 4) != NULL)
-		client_answer(c, status_for(buf_view(&c->in)));
-	return true;
+	return answer;
 }
 
 static bool
-client_write(struct client *c)
+answer_describe(struct MHD_Response *answer, unsigned status)
 {
-	ssize_t sent = send(c->fd, c->out.p, c->out.len, MSG_NOSIGNAL);
-
-	if (sent < 0 && (errno == EAGAIN || errno == EINTR))
-		return true;
-	if (sent < 0)
-		return false;
-	buf_drop(&c->out, (size_t)sent);
-	if (c->out.len == 0) {
-		c->state = CLIENT_ENDS;
-		(void)shutdown(c->fd, SHUT_WR);
-	}
-	return true;
+	return MHD_add_response_header(answer, "Connection", "close") == MHD_YES &&
+	       MHD_add_response_header(answer, "Content-Type",
+		   "text/plain; version=0.0.4; charset=utf-8") == MHD_YES &&
+	       (status != MHD_HTTP_METHOD_NOT_ALLOWED ||
+		   MHD_add_response_header(answer, "Allow", "GET, HEAD") == MHD_YES);
 }
 
-/* ---- all clients ---- */
+static unsigned
+status_for(const char *method, const char *path, const char *version)
+{
+	if (!view_starts(view_of(version), VIEW("HTTP/1.")))
+		return MHD_HTTP_BAD_REQUEST;
+	if (strcmp(path, "/metrics") != 0)
+		return MHD_HTTP_NOT_FOUND;
+	if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
+		return MHD_HTTP_METHOD_NOT_ALLOWED;
+	return MHD_HTTP_OK;
+}
 
-/* find_place - free, or taken from the client that has been asking for longest; NULL: none. */
-static struct client *
-find_place(struct server *s)
+/* on_request - answered by its header alone: a body is never read. MHD_NO ends the connection.
+ */
+static enum MHD_Result
+on_request(void *context, struct MHD_Connection *connection, const char *path,
+    const char *method, const char *version, const char *upload, size_t *upload_size,
+    void **request)
+{
+	const union MHD_ConnectionInfo *info =
+	    MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	unsigned status = status_for(method, path, version);
+	struct client *c = info != NULL ? info->socket_context : NULL;
+	struct MHD_Response *answer;
+	enum MHD_Result result = MHD_NO;
+
+	(void)context;
+	(void)upload;
+	(void)upload_size;
+	(void)request;
+	if (c == NULL || c->state != CLIENT_ASKS)
+		return MHD_NO;
+	answer = answer_make(&status);
+	if (answer == NULL)
+		return MHD_NO;
+	c->state = CLIENT_IS_TOLD;
+	if (answer_describe(answer, status))
+		result = MHD_queue_response(connection, status, answer);
+	MHD_destroy_response(answer);
+	return result;
+}
+
+/* ---- all clients, on the server's thread ---- */
+
+/* client_cut - the library finds the end of the connection and lets go of it. */
+static void
+client_cut(struct client *c)
+{
+	(void)shutdown(c->fd, SHUT_RDWR);
+	c->state = CLIENT_IS_CUT;
+}
+
+/* cut_oldest - of those that have asked for nothing yet, other than the newest. */
+static void
+cut_oldest(struct server *s, const struct client *newest)
 {
 	struct client *oldest = NULL;
 
 	for (size_t i = 0; i < CLIENTS_MAX; i++) {
 		struct client *c = &s->clients[i];
-		if (c->state == CLIENT_GONE)
-			return c;
-		if (c->state == CLIENT_ASKS &&
+		if (c->state == CLIENT_ASKS && c != newest &&
 		    (oldest == NULL || c->deadline_ms < oldest->deadline_ms))
 			oldest = c;
 	}
 	if (oldest != NULL)
-		client_end(oldest);
-	return oldest;
+		client_cut(oldest);
+}
+
+/* client_add - NULL: there is no place, which the library's own limit rules out. */
+static struct client *
+client_add(struct server *s, int fd)
+{
+	for (size_t i = 0; i < CLIENTS_MAX; i++) {
+		struct client *c = &s->clients[i];
+		if (c->state != CLIENT_GONE)
+			continue;
+		*c = (struct client){
+			.state = CLIENT_ASKS, .fd = fd, .deadline_ms = clock_mono_ms() + LIFE_MS
+		};
+		if (++s->count == CLIENTS_MAX)
+			cut_oldest(s, c);
+		return c;
+	}
+	return NULL;
 }
 
 static void
-take_client(struct server *s)
+on_connection(void *context, struct MHD_Connection *connection, void **client,
+    enum MHD_ConnectionNotificationCode what)
 {
-	int fd = accept4(s->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	struct client *c = fd >= 0 ? find_place(s) : NULL;
+	struct server *s = context;
+	const union MHD_ConnectionInfo *info;
+	struct client *c = *client;
 
-	if (c == NULL) { /* no descriptor left, or everybody is being told */
-		if (fd >= 0)
-			(void)close(fd);
-		else if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-			s->accept_at_ms = clock_mono_ms() + PAUSE_MS;
-		return;
+	s->has_news = true;
+	if (what == MHD_CONNECTION_NOTIFY_STARTED) {
+		info = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+		*client = info != NULL ? client_add(s, info->connect_fd) : NULL;
+	} else if (c != NULL) {
+		c->state = CLIENT_GONE;
+		s->count--;
 	}
-	*c = (struct client){
-		.state = CLIENT_ASKS, .fd = fd, .deadline_ms = clock_mono_ms() + LIFE_MS
-	};
-	buf_init(&c->in, REQUEST_MAX);
-	buf_init(&c->out, PAGE_MAX + REQUEST_MAX);
 }
 
+/* cut_late - returns for how long nobody else is late (-1: for ever). */
 static int
-left_before(int64_t when_ms, int left_ms)
+cut_late(struct server *s)
 {
-	int left = clock_left_ms(when_ms);
+	int left_ms = -1;
 
-	return left_ms < 0 || left < left_ms ? left : left_ms;
-}
-
-/* fill_polls - what is waited for, in order of the clients; returns for how long (-1: for
- * ever).
- */
-static int
-fill_polls(const struct server *s, struct pollfd polls[CLIENTS_MAX + 2])
-{
-	bool may_accept = clock_left_ms(s->accept_at_ms) == 0;
-	int left_ms = may_accept ? -1 : left_before(s->accept_at_ms, -1);
-
-	polls[CLIENTS_MAX] = (struct pollfd){ .fd = s->stop_fd, .events = POLLIN };
-	polls[CLIENTS_MAX + 1] =
-	    (struct pollfd){ .fd = may_accept ? s->listen_fd : -1, .events = POLLIN };
 	for (size_t i = 0; i < CLIENTS_MAX; i++) {
-		const struct client *c = &s->clients[i];
-		polls[i] = (struct pollfd){ .fd = c->state != CLIENT_GONE ? c->fd : -1,
-			.events = c->state == CLIENT_IS_TOLD ? POLLOUT : POLLIN };
-		if (c->state != CLIENT_GONE)
-			left_ms = left_before(c->deadline_ms, left_ms);
+		struct client *c = &s->clients[i];
+		int left = clock_left_ms(c->deadline_ms);
+		if (c->state == CLIENT_GONE || c->state == CLIENT_IS_CUT)
+			continue;
+		if (left == 0)
+			client_cut(c);
+		else if (left_ms < 0 || left < left_ms)
+			left_ms = left;
 	}
 	return left_ms;
 }
 
-static void
-serve_client(struct client *c, short events)
+/* cannot_accept - somebody waits, there is a place, and yet nothing happened. */
+static bool
+cannot_accept(const struct server *s)
 {
-	bool stays = clock_left_ms(c->deadline_ms) > 0;
+	struct pollfd waits = { .fd = s->listen_fd, .events = POLLIN };
 
-	if (stays && events != 0)
-		stays = c->state == CLIENT_IS_TOLD ? client_write(c) : client_read(c);
-	if (!stays)
-		client_end(c);
+	return !s->has_news && s->count < CLIENTS_MAX && poll(&waits, 1, 0) > 0;
+}
+
+/* wait_ms - until MHD_run is due at the latest (-1: for ever). */
+static int
+wait_ms(struct server *s)
+{
+	int left_ms = cut_late(s);
+	MHD_UNSIGNED_LONG_LONG library_ms;
+
+	if (s->has_news) /* it looks at its listening socket again only at its next run */
+		return 0;
+	if (MHD_get_timeout(s->daemon, &library_ms) == MHD_YES &&
+	    (left_ms < 0 || library_ms < (MHD_UNSIGNED_LONG_LONG)left_ms))
+		left_ms = library_ms < LIFE_MS ? (int)library_ms : LIFE_MS;
+	return left_ms;
 }
 
 static void *
 server_main(void *arg)
 {
 	struct server *s = arg;
-	struct pollfd polls[CLIENTS_MAX + 2];
+	struct pollfd polls[] = { { .fd = s->stop_fd, .events = POLLIN },
+		{ .fd = s->epoll_fd, .events = POLLIN } };
 
-	for (;;) {
-		int left_ms = fill_polls(s, polls);
-		if (poll(polls, CLIENTS_MAX + 2, left_ms) < 0)
-			continue; /* a signal */
-		if (polls[CLIENTS_MAX].revents != 0)
-			return NULL;
-		for (size_t i = 0; i < CLIENTS_MAX; i++) {
-			if (s->clients[i].state != CLIENT_GONE)
-				serve_client(&s->clients[i], polls[i].revents);
-		}
-		if (polls[CLIENTS_MAX + 1].revents != 0)
-			take_client(s);
+	while (polls[0].revents == 0) {
+		s->has_news = false;
+		(void)MHD_run(s->daemon);
+		if (cannot_accept(s)) /* no descriptor left: its socket would wake us at once */
+			(void)poll(polls, 1, PAUSE_MS);
+		else
+			(void)poll(polls, ARRAY_LEN(polls), wait_ms(s));
 	}
+	return NULL;
 }
 
 /* ---- on the engine's thread ---- */
 
+/* server_free - its thread has ended, or never began. */
 static void
 server_free(struct server *s)
 {
-	for (size_t i = 0; i < CLIENTS_MAX; i++) {
-		if (s->clients[i].state != CLIENT_GONE)
-			client_end(&s->clients[i]);
-	}
-	(void)close(s->listen_fd);
-	(void)close(s->stop_fd);
+	if (s->daemon != NULL)
+		MHD_stop_daemon(s->daemon);
+	else
+		(void)close(s->listen_fd);
+	if (s->stop_fd >= 0)
+		(void)close(s->stop_fd);
 	mem_free(s);
 }
 
@@ -267,18 +281,40 @@ server_stop(struct server **s)
 	*s = NULL;
 }
 
+/* server_open - false: errno says why. */
+static bool
+server_open(struct server *s)
+{
+	const union MHD_DaemonInfo *info;
+
+	s->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	if (s->stop_fd < 0)
+		return false;
+	s->daemon = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, s,
+	    MHD_OPTION_LISTEN_SOCKET, s->listen_fd, MHD_OPTION_CONNECTION_LIMIT,
+	    (unsigned)CLIENTS_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_MAX,
+	    MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+	    MHD_OPTION_END);
+	if (s->daemon == NULL)
+		return false;
+	info = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_EPOLL_FD);
+	if (info == NULL)
+		return false;
+	s->epoll_fd = info->epoll_fd;
+	return true;
+}
+
 /* The descriptor becomes the server's; NULL: it could not be served, which was logged. */
 static struct server *
 server_start(int fd, const struct sockaddr_storage *address)
 {
 	struct server *s = mem_calloc(1, sizeof(*s));
-	int error = EMFILE;
+	int error;
 
 	s->address = *address;
 	s->listen_fd = fd;
-	s->stop_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (s->stop_fd >= 0)
-		error = pthread_create(&s->thread, NULL, server_main, s);
+	errno = ENOMEM;
+	error = server_open(s) ? pthread_create(&s->thread, NULL, server_main, s) : errno;
 	if (error == 0)
 		return s;
 	log_event(LEVEL_ERROR, "metrics.fail", LOG_STR("text", strerror(error)));
