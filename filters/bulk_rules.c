@@ -170,22 +170,28 @@ is_bulk_author(struct link_call *call)
 
 /*
  * has_https - one of the addresses in angle brackets is an https one (RFC 2369 2 for the form;
- * blanks and folds within the brackets do not count).
+ * comments do not count, nor blanks and folds around the address).
  */
 static bool
 has_https(struct view field)
 {
-	struct view rest = view_from(field, view_find(field, '<') + 1);
+	size_t depth = 0; /* of comments */
 
-	while (rest.len > 0) {
+	for (size_t i = 0; i < field.len; i++) {
+		if (field.p[i] == '(')
+			depth++;
+		else if (field.p[i] == ')' && depth > 0)
+			depth--;
+		if (field.p[i] != '<' || depth > 0)
+			continue;
+		const struct view rest = view_from(field, i + 1);
 		const size_t end = view_find(rest, '>');
 		const struct view address = view_trim(view_make(rest.p, end));
 
 		if (end < rest.len && address.len > sizeof("https://") - 1 &&
 		    view_starts_nocase(address, VIEW("https://")))
 			return true;
-		rest = view_from(rest, end + 1);
-		rest = view_from(rest, view_find(rest, '<') + 1);
+		i += end;
 	}
 	return false;
 }

@@ -42,6 +42,11 @@ static const struct bulk_case cases[] = {
 	    BULK("List-Unsubscribe: https://example.com/u\r\n" POST), "an https address" },
 	{ "a bracket that does not end", LOGIN, "news",
 	    BULK("List-Unsubscribe: <https://example.com/u\r\n" POST), "an https address" },
+	{ "https in a comment", LOGIN, "news",
+	    BULK("List-Unsubscribe: (or <https://e.example/>) <mailto:u@e.example>\r\n" POST),
+	    "an https address" },
+	{ "a comment, then https", LOGIN, "news",
+	    BULK("List-Unsubscribe: (click (here)) < https://e.example/u >\r\n" POST), NULL },
 	{ "https as the second address, folded", LOGIN, "news",
 	    BULK("List-Unsubscribe: <mailto:u@example.com>,\r\n "
 		 "<HTTPS://example.com/u>\r\n" POST),
