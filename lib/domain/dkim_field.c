@@ -55,7 +55,7 @@ read_algorithm(struct reading *r)
 	else if (a[0] == '\0')
 		return syntax(r, "a= is missing");
 	else if (strcmp(a, "rsa-sha1") == 0)
-		return fault(r, DKIM_ALGORITHM, "rsa-sha1 is not trusted any more (RFC 8301)");
+		return fault(r, DKIM_ALGORITHM, "rsa-sha1 is not trusted any more, by RFC 8301");
 	else
 		return fault(r, DKIM_ALGORITHM, "a= names an unknown algorithm");
 	return DKIM_GOOD;
@@ -237,6 +237,23 @@ read_body_hash(struct reading *r)
 	return DKIM_GOOD;
 }
 
+/*
+ * libopendkim leaves out, when it hashes the field itself, the value of whatever has "b"
+ * directly before its equals sign: so that must be b=, and nothing else.
+ */
+static bool
+library_finds_b(const struct reading *r)
+{
+	for (size_t i = 0; i < r->tags.count; i++) {
+		const struct view name = r->tags.tags[i].name;
+		const bool is_b = view_eq(name, VIEW("b"));
+
+		if (name.p[name.len - 1] == 'b' && is_b != (name.p[name.len] == '='))
+			return false;
+	}
+	return true;
+}
+
 static enum dkim_verdict
 read_signature(struct reading *r)
 {
@@ -248,6 +265,8 @@ read_signature(struct reading *r)
 		return syntax(r, "b= is missing");
 	if (!base64_decode(text, octets, DKIM_SIGNATURE_MAX, &len))
 		return syntax(r, "b= is no signature in base64");
+	if (!library_finds_b(r))
+		return syntax(r, "libopendkim does not find b= in it");
 	r->out->signature = view_make(octets, len);
 	return DKIM_GOOD;
 }

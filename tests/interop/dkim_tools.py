@@ -151,20 +151,23 @@ class Milter:
         return inserted
 
 
+VERIFYING = "Mode v\nAlwaysAddARHeader yes\nAuthservID local\nMinimumKeyBits 1024\n"
+
+
 class OpenDKIM:
     """An opendkim filter on a socket of its own, that knows these records and no DNS."""
 
-    def __init__(self, records):
+    def __init__(self, records, settings=VERIFYING, internal="203.0.113.1"):
         self.folder = tempfile.TemporaryDirectory()
         folder = Path(self.folder.name)
         self.socket = str(folder / "socket")
         lines = [f"{name} {text}\n" for name, text in records.items()]
         (folder / "keys").write_text("".join(lines))
-        (folder / "internal").write_text("203.0.113.1\n")  # the client is not: so verify
+        (folder / "internal").write_text(internal + "\n")  # the client is 192.0.2.1
         (folder / "conf").write_text(
-            f"Mode v\nSyslog no\nSocket local:{self.socket}\nBackground no\nAutoRestart no\n"
-            "AlwaysAddARHeader yes\nAuthservID local\nMinimumKeyBits 1024\nMaximumHeaders 0\n"
-            f"InternalHosts {folder}/internal\nTestPublicKeys {folder}/keys\n"
+            f"Syslog no\nSocket local:{self.socket}\nBackground no\nAutoRestart no\n"
+            f"MaximumHeaders 0\nInternalHosts {folder}/internal\n"
+            f"TestPublicKeys {folder}/keys\n" + settings
         )
         self.process = subprocess.Popen(
             ["/usr/sbin/opendkim", "-f", "-x", str(folder / "conf")],
