@@ -402,34 +402,6 @@ note_mechanism(struct spf_run *run)
 	    sizeof(run->out->mechanism));
 }
 
-/* %{p}: the domain itself, else a name below it, else any (RFC 7208 7.3). */
-static const char *
-validated_name(void *context)
-{
-	struct spf_run *run = context;
-	const char *best = "unknown";
-	int best_rank = 0;
-
-	spf_names(run);
-	for (size_t i = 0; i < run->name_count; i++) {
-		const struct view name = view_of(run->names[i]), domain = run->values.domain;
-		int rank = 1;
-
-		if (memchr(name.p, '\\', name.len) != NULL)
-			continue; /* no host has such a name */
-		if (view_eq_nocase(name, domain))
-			rank = 3;
-		else if (name.len > domain.len && view_ends_nocase(name, domain) &&
-			 name.p[name.len - domain.len - 1] == '.')
-			rank = 2;
-		if (rank > best_rank) {
-			best = run->names[i];
-			best_rank = rank;
-		}
-	}
-	return best;
-}
-
 /* Which domain, and is it one that can have a record (RFC 7208 4.3)? */
 static bool
 choose_domain(const struct spf_request *request, struct spf_run *run, char out[DOMAIN_NAME_MAX])
@@ -464,7 +436,7 @@ spf_evaluate(const struct spf_request *request, struct arena *arena, struct spf_
 	run.values.receiver = request->receiver;
 	run.values.client = &run.client;
 	run.values.now = request->now;
-	run.values.validated_name = validated_name;
+	run.values.validated_name = spf_validated_name;
 	run.values.context = &run;
 	out->result = ask_library(&run);
 	if (run.is_stopped)

@@ -41,7 +41,7 @@ spf_ask(struct spf_run *run, const char *name, enum dns_type type, struct dns_an
 		    dns_type_name(type));
 		return;
 	}
-	run->out->queries++;
+	run->out->queries += dns_name_is_valid(view_of(name)); /* else nobody is asked */
 	dns_query(run->request->dns, name, type, deadline_ms, run->arena, out);
 }
 
@@ -85,6 +85,34 @@ spf_names(struct spf_run *run)
 		if (answer_has_client(run, &addresses))
 			run->names[run->name_count++] = names.records[i].data.p;
 	}
+}
+
+/* %{p}: the domain itself, else a name below it, else any (RFC 7208 7.3). */
+const char *
+spf_validated_name(void *context)
+{
+	struct spf_run *run = context;
+	const char *best = "unknown";
+	int best_rank = 0;
+
+	spf_names(run);
+	for (size_t i = 0; i < run->name_count; i++) {
+		const struct view name = view_of(run->names[i]), domain = run->values.domain;
+		int rank = 1;
+
+		if (memchr(name.p, '\\', name.len) != NULL)
+			continue; /* no host has such a name */
+		if (view_eq_nocase(name, domain))
+			rank = 3;
+		else if (name.len > domain.len && view_ends_nocase(name, domain) &&
+			 name.p[name.len - domain.len - 1] == '.')
+			rank = 2;
+		if (rank > best_rank) {
+			best = run->names[i];
+			best_rank = rank;
+		}
+	}
+	return best;
 }
 
 /* A name as it was expanded, as text for DNS: what is no plain character, and "\", as \DDD. */

@@ -58,6 +58,9 @@ void spf_stop_dns(
 /* spf_names - the client's validated names (RFC 7208 5.5), 10 of its PTR records at most. */
 void spf_names(struct spf_run *run);
 
+/* spf_validated_name - %{p} of the frame whose macros are expanded; context is the run. */
+const char *spf_validated_name(void *context);
+
 /*
  * spf_target - a domain-spec (empty: the frame's domain) expanded to a name as text for DNS: no
  * final dot, cut on the left to 253 octets (RFC 7208 7.3), odd octets as \DDD. In the arena.

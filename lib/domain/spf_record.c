@@ -69,8 +69,8 @@ name_length(struct view s)
 {
 	size_t n = 0;
 
-	while (
-	    n < s.len && (ascii_is_alnum(s.p[n]) || (n > 0 && strchr("-_.", s.p[n]) != NULL)))
+	while (n < s.len &&
+	       (ascii_is_alnum(s.p[n]) || (n > 0 && memchr("-_.", s.p[n], 3) != NULL)))
 		n++;
 	return n;
 }
