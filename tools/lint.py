@@ -16,7 +16,8 @@ import time
 import sources
 
 BUILD = "build/lint"
-PACKAGES = "openssl libconfig libevent libevent_pthreads libidn2 opendkim libcrypt"
+PACKAGES = "openssl libconfig libevent libevent_pthreads libidn2 opendkim libcrypt " \
+    "libunbound libmicrohttpd sqlite3 zlib"
 SHIPPED = ("lib/", "policy/", "filters/", "proxy/")
 
 
