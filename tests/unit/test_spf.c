@@ -283,10 +283,59 @@ test_explanations(void **state)
 	spf_fixture_finish(&f);
 }
 
+static void *
+judge_often(void *p)
+{
+	struct spf_fixture mine = { .dns = p };
+	struct sockaddr_storage client;
+	struct spf_request request = {
+		.client = &client,
+		.identity = SPF_MAIL_FROM,
+		.helo = "helo.example",
+		.local = VIEW("joe"),
+		.domain = VIEW("inc.example"),
+		.receiver = "gate.example.org",
+		.deadline_ms = CLOCK_NEVER,
+		.dns = dns_table_source(p),
+	};
+	uintptr_t passes = 0;
+
+	if (!address_from_host("192.0.2.9", 25, &client))
+		return NULL;
+	for (int i = 0; i < 50; i++) {
+		arena_init(&mine.arena);
+		spf_evaluate(&request, &mine.arena, &mine.outcome);
+		passes += mine.outcome.result == AUTHRES_PASS;
+		arena_finish(&mine.arena);
+	}
+	return (void *)passes;
+}
+
+/* The library has global state of its own (handlers): for ThreadSanitizer. */
+static void
+test_threads(void **state)
+{
+	struct spf_fixture f;
+	pthread_t threads[4];
+
+	(void)state;
+	spf_fixture_init(&f, zone);
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, judge_often, f.dns), 0);
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
+		void *passes = NULL;
+
+		assert_int_equal(pthread_join(threads[i], &passes), 0);
+		assert_int_equal((uintptr_t)passes, 50);
+	}
+	spf_fixture_finish(&f);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_cases),
 		cmocka_unit_test(test_identities),
 		cmocka_unit_test(test_helo_identity),
