@@ -55,7 +55,8 @@ read_algorithm(struct reading *r)
 	else if (a[0] == '\0')
 		return syntax(r, "a= is missing");
 	else if (strcmp(a, "rsa-sha1") == 0)
-		return fault(r, DKIM_ALGORITHM, "rsa-sha1 is not trusted any more, by RFC 8301");
+		return fault(
+		    r, DKIM_ALGORITHM, "rsa-sha1 is not trusted any more, by RFC 8301");
 	else
 		return fault(r, DKIM_ALGORITHM, "a= names an unknown algorithm");
 	return DKIM_GOOD;

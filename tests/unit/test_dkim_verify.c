@@ -399,8 +399,8 @@ expect(const char *name, const struct dkim_signature *s, enum dkim_verdict verdi
 	if (reason == NULL && verdict != DKIM_GOOD && verdict != DKIM_VERSION &&
 	    verdict != DKIM_IDENTITY && verdict != DKIM_FROM_UNSIGNED)
 		reason = dkim_verdict_text(verdict);
-	if (reason != NULL && strstr(s->reason, reason) == NULL)
-		fail_msg("%s: reason \"%s\"", name, s->reason);
+	if (reason != NULL && (s->reason == NULL || strstr(s->reason, reason) == NULL))
+		fail_msg("%s: reason \"%s\"", name, s->reason != NULL ? s->reason : "none");
 }
 
 static void
