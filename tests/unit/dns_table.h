@@ -8,7 +8,7 @@
  *		{ "mail.example.com", DNS_A, "192.0.2.1" },
  *		{ "www.example.com", DNS_CNAME, "mail.example.com" },
  *		{ "slow.example.com", DNS_ANY_TYPE, DNS_ROW_TEMPFAIL },
- *		{ NULL },
+ *		{ .name = NULL },
  *	};
  *	struct dns_table *dns = dns_table_create(rows);
  *	thing_under_test(dns_table_source(dns), ...);

@@ -148,7 +148,7 @@ static const struct verify_case {
 	    "good e@third.org;" },
 	{ "a domain that asks for nothing",
 	    { { "_dmarc.example.com", DNS_TXT, "v=DMARC1; p=none" } }, DMARC_RUA_NONE, "" },
-	{ "a record that is gone", { { NULL } }, DMARC_RUA_NONE, "" },
+	{ "a record that is gone", { { .name = NULL } }, DMARC_RUA_NONE, "" },
 	{ "two records are none",
 	    { { "_dmarc.example.com", DNS_TXT, "v=DMARC1; p=none; rua=mailto:d@example.com" },
 		{ "_dmarc.example.com", DNS_TXT, "v=DMARC1; p=none; rua=mailto:e@x.com" } },
