@@ -26,8 +26,7 @@
 #include <unbound.h>
 #include <unistd.h>
 
-#define CLASS_IN    1
-#define RUNNING_MAX 2048 /* queries at a time, those given up included */
+#define CLASS_IN 1
 
 struct job {
 	struct job *next, **at; /* in resolver.jobs while libunbound has it */
@@ -209,7 +208,7 @@ submit_locked(struct resolver *r, const char *name, enum dns_type type, struct d
 	struct job *job;
 	int error;
 
-	if (r->job_count >= RUNNING_MAX) {
+	if (r->job_count >= RESOLVER_RUNNING_MAX) {
 		fail(out, "too many queries at a time");
 		return NULL;
 	}

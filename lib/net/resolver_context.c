@@ -165,6 +165,10 @@ static const char *const settings[][2] = {
 	{ "infra-keep-probing:", "yes" },
 	{ "infra-cache-numhosts:", "1000" },
 	{ "outgoing-num-tcp:", "32" },
+	/* Room for RESOLVER_RUNNING_MAX at once: names that nobody answers for must not keep
+	 * others waiting. (A library gets 16 sockets otherwise.) */
+	{ "outgoing-range:", "2048" },
+	{ "num-queries-per-thread:", "2048" },
 	{ "msg-cache-slabs:", "2" },
 	{ "rrset-cache-slabs:", "2" },
 	{ "infra-cache-slabs:", "2" },

@@ -5,6 +5,12 @@
 
 #include "lib/net/resolver.h"
 
+/*
+ * Queries at a time, those given up included. Each can take a socket: settings in
+ * resolver_context.c say the same number to libunbound.
+ */
+#define RESOLVER_RUNNING_MAX 2048
+
 struct ub_ctx;
 
 /*

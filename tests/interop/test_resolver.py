@@ -280,6 +280,16 @@ def test_many_at_once(dns_server, tool):
     assert result["ms"] < LIMIT_MS
 
 
+def test_silent_names_keep_nobody_else_waiting(dns_server, tool):
+    dns_server.add("*.example.com", "TXT", b"there")
+    dns_server.behave(None, "A", "silent")
+    assert tool.query("first.example.com", "TXT")["status"] == "found"
+    assert tool.ask("parallel 500 hostile.example A 1000")["tempfail"] == 500
+    for number in range(10):  # while libunbound still works on all of them
+        answer = tool.query(f"{number}.example.com", "TXT", 2000)
+        assert (answer["status"], answer["why"]) == ("found", "")
+
+
 # ---- query_each ----
 
 @pytest.fixture
