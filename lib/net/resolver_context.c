@@ -138,6 +138,10 @@ set_size(struct ub_ctx *ctx, const char *option, int64_t octets, struct err *err
 /*
  * set_servers - and forget soon that one was silent: there are often one or two of them, and
  * no others to ask. (A minute of silence would cost some further fifteen seconds otherwise.)
+ *
+ * That a server is near and has answered a hundred times in a millisecond does not say how long
+ * it will take over a name that it has to ask for: it gets two seconds, where libunbound would
+ * give up after some 50 ms.
  */
 static bool
 set_servers(struct ub_ctx *ctx, const struct resolver_config *config, struct err *err)
@@ -154,6 +158,7 @@ set_servers(struct ub_ctx *ctx, const struct resolver_config *config, struct err
 			return err_set(err, ERR_CONFIG, "libunbound does not take %s", text);
 	}
 	return set_option(ctx, "infra-host-ttl:", "10", err) &&
+	       set_option(ctx, "infra-cache-min-rtt:", "2000", err) &&
 	       set_option(ctx, "do-not-query-localhost:", "no", err);
 }
 

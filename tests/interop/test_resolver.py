@@ -157,7 +157,8 @@ def test_a_failing_server_is_a_temporary_failure(dns_server, tool, action):
     # Mail that comes in a burst does not make the failing server work again for each message.
     before = dns_server.count()
     assert tool.query("example.com", "TXT")["status"] == "tempfail"
-    assert dns_server.count() == before
+    # (To libunbound a wrong id is silence, and it is still trying.)
+    assert dns_server.count() <= before + (2 if action == "wrong-id" else 0)
     # Others are not harmed by it.
     dns_server.add("example.org", "TXT", b"there")
     assert tool.query("example.org", "TXT")["data"] == [b"there"]
@@ -278,6 +279,17 @@ def test_many_at_once(dns_server, tool):
     result = tool.ask("parallel 200 example.org TXT 300")
     assert result["tempfail"] == 200
     assert result["ms"] < LIMIT_MS
+
+
+@pytest.mark.parametrize("slow_ms", [300, 1500])
+def test_a_near_server_may_take_its_time(dns_server, tool, slow_ms):
+    """It answers from its cache at once, but has to ask for other names."""
+    dns_server.load('*.example.com. TXT "there"\nslow.example.org. TXT "found"')
+    dns_server.behave("slow.example.org", "TXT", "slow", slow_ms)
+    for number in range(50):
+        assert tool.query(f"{number}.example.com", "TXT")["status"] == "found"
+    answer = tool.query("slow.example.org", "TXT", 5000)
+    assert (answer["why"], answer["data"]) == ("", [b"found"])
 
 
 def test_silent_names_keep_nobody_else_waiting(dns_server, tool):
