@@ -237,15 +237,6 @@ publish(struct link_call *call, const struct arc_outcome *outcome)
 		link_note(call, "arc", "%s", authres_result_name(outcome->result));
 }
 
-/* When DNS is slow, there must be time left to say so: a link that is late has failed. */
-static int64_t
-dns_deadline_ms(const struct link_call *call)
-{
-	const int64_t now = clock_mono_ms();
-
-	return now + (link_deadline_ms(call) - now) * 3 / 4;
-}
-
 static enum link_answer
 arc_message(struct link_call *call)
 {
@@ -255,7 +246,7 @@ arc_message(struct link_call *call)
 	const struct arc_request request = {
 		.message = link_message(call),
 		.dns = state->dns,
-		.deadline_ms = dns_deadline_ms(call),
+		.deadline_ms = link_dns_deadline_ms(call),
 		.now = clock_real_s(),
 		.max_sets = (unsigned)settings->max_sets,
 		.min_rsa_bits = (unsigned)settings->min_rsa_bits,

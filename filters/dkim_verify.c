@@ -12,9 +12,8 @@
 
 #include <stddef.h>
 
-#define NOTE_MAX     160  /* octets of our word in msg.done */
-#define IDENTITY_MAX 320  /* octets of an i= that is reported */
-#define RESERVE_MS   1000 /* of the time limit, for what comes after DNS */
+#define NOTE_MAX     160 /* octets of our word in msg.done */
+#define IDENTITY_MAX 320 /* octets of an i= that is reported */
 
 struct dkim_verify_settings {
 	int64_t max_signatures, min_rsa_bits;
@@ -134,15 +133,6 @@ note(struct link_call *call, const struct dkim_verification *v)
 	buf_finish(&text);
 }
 
-/* DNS may take what there is but a little: an answer that comes too late is none. */
-static int64_t
-dns_deadline(const struct link_call *call)
-{
-	const int64_t deadline = link_deadline_ms(call), left = clock_left_ms(deadline);
-
-	return deadline - (left / 4 < RESERVE_MS ? left / 4 : RESERVE_MS);
-}
-
 static enum link_answer
 dkim_verify_message_stage(struct link_call *call)
 {
@@ -151,7 +141,7 @@ dkim_verify_message_stage(struct link_call *call)
 	const struct dkim_verify_request request = {
 		.message = link_message(call),
 		.dns = link_state(call),
-		.deadline_ms = dns_deadline(call),
+		.deadline_ms = link_dns_deadline_ms(call),
 		.now = clock_real_s(),
 		.skew_s = settings->clock_skew_ms / 1000,
 		.max_signatures = (unsigned)settings->max_signatures,

@@ -12,7 +12,6 @@
 
 #include "filters/dmarc_author.h"
 #include "filters/dmarc_settings.h"
-#include "lib/base/clock.h"
 #include "lib/base/metrics.h"
 #include "lib/domain/dmarc.h"
 #include "lib/domain/dmarc_store.h"
@@ -330,15 +329,6 @@ act(struct link_call *call, const struct verdict *v)
 	return LINK_NEXT;
 }
 
-/* dns_deadline - in time for an answer of ours: the chain's limit is for the whole call. */
-static int64_t
-dns_deadline(const struct link_call *call)
-{
-	const int64_t now = clock_mono_ms();
-
-	return now + (link_deadline_ms(call) - now) * 3 / 4;
-}
-
 static enum link_answer
 dmarc_message(struct link_call *call)
 {
@@ -346,7 +336,7 @@ dmarc_message(struct link_call *call)
 	const struct dmarc_state *state = link_state(call);
 	struct dmarc_request request = {
 		.dns = state->dns,
-		.deadline_ms = dns_deadline(call),
+		.deadline_ms = link_dns_deadline_ms(call),
 	};
 	struct verdict v = { .action = DMARC_ACCEPT };
 

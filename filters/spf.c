@@ -16,10 +16,6 @@
 
 #include <stddef.h>
 
-/* Of the link's time, this much is left when the evaluation is given up: a fifth, at most. */
-#define MARGIN_MS      2000
-#define MARGIN_DIVISOR 5
-
 struct spf_settings {
 	struct conf_strings reject, reject_helo, skip;
 	bool helo, received_spf;
@@ -215,15 +211,6 @@ local_meaning(struct view local, struct arena *arena)
 	return view_make(out, len);
 }
 
-static int64_t
-deadline_of(const struct link_call *call)
-{
-	const int64_t end_ms = link_deadline_ms(call);
-	const int64_t share_ms = clock_left_ms(end_ms) / MARGIN_DIVISOR;
-
-	return end_ms - (share_ms < MARGIN_MS ? share_ms : MARGIN_MS);
-}
-
 static void
 judge(struct link_call *call, enum spf_identity identity, int64_t deadline_ms,
     struct spf_outcome *outcome)
@@ -305,7 +292,7 @@ spf_mail(struct link_call *call)
 	const struct spf_state *state = link_state(call);
 	const struct facts *facts = link_facts(call);
 	struct spf_memory *memory = link_memory(call);
-	const int64_t deadline_ms = deadline_of(call);
+	const int64_t deadline_ms = link_dns_deadline_ms(call);
 	struct spf_outcome helo = { .domain = "" }, mail_from = { .domain = "" };
 	const bool has_helo = settings->helo && !facts->mail.path.is_null;
 

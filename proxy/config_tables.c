@@ -362,6 +362,10 @@ static const struct conf_row dns_rows[] = {
 	{ NAMED("timeout", CONF_DURATION, config_dns, timeout_ms), .fallback = "5s", .min = 100,
 	    .max = 60000,
 	    .help = "How long one query may take; a link's own time limit holds besides." },
+	{ NAMED("message_timeout", CONF_DURATION, config_dns, message_timeout_ms),
+	    .fallback = "20s", .min = 1000, .max = 600000,
+	    .help = "How long one message may wait for DNS in all links together, and so hold "
+		    "a worker; then what is not known counts as a failure of DNS." },
 	{ NAMED("cache", CONF_SIZE, config_dns, cache_octets), .fallback = "16M", .min = MIB,
 	    .max = GIB, .help = "Memory for answers that are kept." },
 	{ NAMED("authority_port", CONF_INT, config_dns, authority_port), .fallback = "53",

@@ -201,6 +201,7 @@ make_service(struct snapshot *s, enum gate_role role, struct conf_errors *errors
 		.dns = resolver_source(s->resolver),
 		.dmarc_store = s->dmarc_store,
 		.watch = s->watch,
+		.dns_time_ms = s->config->dns.message_timeout_ms,
 	};
 	struct snapshot_service *service = &s->services[role];
 	bool submission = role == ROLE_SUBMISSION;

@@ -31,6 +31,7 @@ struct chain {
 	struct chain_slot *slots; /* owned */
 	size_t count;
 	size_t memory_size; /* octets of all links' message memory */
+	int64_t dns_time_ms;
 };
 
 struct chain_run {
@@ -39,6 +40,7 @@ struct chain_run {
 	struct arena arena; /* of the results' texts */
 	struct authres results[AUTHRES_MAX];
 	size_t result_count;
+	int64_t dns_spent_ms;
 };
 
 static const struct conf_choice mode_choices[] = {
@@ -142,6 +144,7 @@ chain_create(const struct chain_entry *entries, size_t count, const struct link_
 	const size_t unit = _Alignof(max_align_t);
 	bool ok = true;
 
+	c->dns_time_ms = env->dns_time_ms > 0 ? env->dns_time_ms : INT64_MAX;
 	c->slots = mem_calloc(count > 0 ? count : 1, sizeof(*c->slots));
 	for (size_t i = 0; i < count; i++) {
 		struct chain_slot *slot = &c->slots[c->count];
@@ -387,15 +390,19 @@ chain_run_stage(const struct chain *c, struct chain_run *run, enum link_stage st
 			.message = message,
 			.earlier = run != NULL ? run->results : NULL,
 			.earlier_count = run != NULL ? run->result_count : 0,
+			.dns_left_ms = c->dns_time_ms - (run != NULL ? run->dns_spent_ms : 0),
 		};
 
 		if (hook == NULL)
 			continue;
-		call.deadline_ms = clock_mono_ms() + entry->timeout_ms;
+		call.began_ms = clock_mono_ms();
+		call.deadline_ms = call.began_ms + entry->timeout_ms;
 		arena_init(&call.arena);
 		buf_init(&call.notes, LINK_NOTES_MAX);
 		go_on = call_obey(&call, call_judge(&call, hook(&call), entry->timeout_ms),
 		    entry, run, message, reply_out);
+		if (run != NULL && call.waits_for_dns)
+			run->dns_spent_ms += clock_mono_ms() - call.began_ms;
 		edits_destroy(&call.edits);
 		buf_finish(&call.notes);
 		arena_finish(&call.arena);

@@ -7,6 +7,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#define DNS_TIME_LEAST_MS 1000 /* for what is in the cache, or near */
+#define ANSWER_TIME_MS	  2000 /* behind DNS; a fifth of the limit, if that is less */
+
 const struct facts *
 link_facts(const struct link_call *call)
 {
@@ -53,6 +56,18 @@ int64_t
 link_deadline_ms(const struct link_call *call)
 {
 	return call->deadline_ms;
+}
+
+int64_t
+link_dns_deadline_ms(struct link_call *call)
+{
+	const int64_t limit_ms = call->deadline_ms - call->began_ms;
+	const int64_t answer_ms = limit_ms / 5 < ANSWER_TIME_MS ? limit_ms / 5 : ANSWER_TIME_MS;
+	const int64_t dns_ms =
+	    call->dns_left_ms > DNS_TIME_LEAST_MS ? call->dns_left_ms : DNS_TIME_LEAST_MS;
+
+	call->waits_for_dns = true;
+	return call->began_ms + (dns_ms < limit_ms - answer_ms ? dns_ms : limit_ms - answer_ms);
 }
 
 enum link_answer

@@ -47,6 +47,7 @@ struct link_env {
 	const struct dns_source *dns;
 	struct domain_watch *watch;	 /* what DNS says of our own domains; locks itself */
 	struct dmarc_store *dmarc_store; /* results for aggregate reports; locks itself */
+	int64_t dns_time_ms;		 /* see link_dns_deadline_ms; 0: no limit */
 };
 
 struct link {
@@ -84,6 +85,13 @@ const struct message *link_message(const struct link_call *call);     /* message
 const struct recipient *link_recipient(const struct link_call *call); /* rcpt stage */
 int64_t link_deadline_ms(
     const struct link_call *call); /* kept by the chain; hand it to what blocks */
+
+/*
+ * link_dns_deadline_ms - until when this call may wait for DNS: so that time is left for its
+ * answer, and no longer than dns_time_ms for all the links of a transaction together, though
+ * each gets a second. A call that asks for it is taken to wait for DNS all its time.
+ */
+int64_t link_dns_deadline_ms(struct link_call *call);
 
 /* link_refuse - the reply that the peer will hear. */
 MUST_CHECK enum link_answer link_refuse(struct link_call *call, int code, const char *enhanced,

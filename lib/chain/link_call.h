@@ -22,7 +22,9 @@ struct link_call {
 	void *memory;			   /* of the transaction; NULL at connect and helo */
 	const struct recipient *recipient; /* rcpt stage, else NULL */
 	const struct message *message;	   /* message stage, else NULL */
-	int64_t deadline_ms;
+	int64_t began_ms, deadline_ms;
+	int64_t dns_left_ms; /* of the transaction's time for DNS */
+	bool waits_for_dns;
 	struct arena arena;	 /* ends with the call */
 	struct edits *edits;	 /* owned; NULL until the link asks for them */
 	struct authres *results; /* in arena: become the transaction's, as notes do */

@@ -555,6 +555,69 @@ test_results_over_the_cap_are_dropped(void **state)
 	fixture_finish(&f);
 }
 
+/* ---- time for DNS ---- */
+
+static int64_t dns_times_ms[2]; /* what each link was given, in order */
+static size_t dns_calls;
+
+static enum link_answer
+wait_for_dns(struct link_call *call)
+{
+	const int64_t until_ms = link_dns_deadline_ms(call);
+
+	dns_times_ms[dns_calls++] = until_ms - clock_mono_ms();
+	clock_fake_set(until_ms, 0);
+	return LINK_NEXT;
+}
+
+static const struct link asker = {
+	.abi = LINK_ABI,
+	.name = "asker",
+	.kind = LINK_POLICY,
+	.mail = wait_for_dns,
+	.message = wait_for_dns,
+};
+
+static void
+expect_dns_times(
+    const struct link_env *with, int64_t timeout_ms, int64_t a, int64_t b, int64_t c)
+{
+	const struct chain_entry entries[] = { { .link = &asker, .timeout_ms = timeout_ms },
+		{ .link = &asker, .timeout_ms = timeout_ms } };
+	struct conf_errors errors;
+	struct smtp_reply reply;
+
+	clock_fake_set(1000, 0);
+	dns_calls = 0;
+	conf_errors_init(&errors);
+	struct chain *chain = chain_create(entries, 2, with, &errors);
+	struct chain_run *run = chain_run_create(chain);
+	assert_true(chain_run_stage(chain, run, STAGE_MAIL, &facts, NULL, NULL, &reply));
+	assert_int_equal(dns_times_ms[0], a);
+	assert_int_equal(dns_times_ms[1], b);
+	chain_run_destroy(&run);
+	run = chain_run_create(chain);
+	dns_calls = 0;
+	assert_true(chain_run_stage(chain, run, STAGE_MAIL, &facts, NULL, NULL, &reply));
+	assert_int_equal(dns_times_ms[0], c);
+	chain_run_destroy(&run);
+	chain_destroy(&chain);
+	conf_errors_finish(&errors);
+}
+
+/* All links of a transaction share it, a second is for each; the next one has its own. */
+static void
+test_links_share_the_time_for_dns(void **state)
+{
+	const struct link_env twenty = { .hostname = "mail.example.com", .dns_time_ms = 20000 };
+
+	(void)state;
+	expect_dns_times(&twenty, 30000, 20000, 1000, 20000);
+	expect_dns_times(&twenty, 15000, 13000, 7000, 13000); /* two seconds for the answer */
+	expect_dns_times(&twenty, 1000, 800, 800, 800);	      /* or a fifth */
+	expect_dns_times(&env, 30000, 28000, 28000, 28000);   /* no limit */
+}
+
 static void
 expect_metric(const char *line)
 {
@@ -728,6 +791,7 @@ main(void)
 		cmocka_unit_test(test_results_reach_later_links_and_later_stages),
 		cmocka_unit_test(test_results_of_a_shadow_are_dropped),
 		cmocka_unit_test(test_results_over_the_cap_are_dropped),
+		cmocka_unit_test(test_links_share_the_time_for_dns),
 		cmocka_unit_test(test_a_chain_that_cannot_be_made_says_everything),
 		cmocka_unit_test(test_a_policy_that_edits_is_a_bug),
 	};
