@@ -40,7 +40,7 @@ struct preflight_settings {
 struct preflight_state {
 	struct domain_watch *watch;	    /* borrowed */
 	const struct dkim_keyring *keyring; /* borrowed */
-	bool requires[PREFLIGHT_AREAS];
+	bool is_required[PREFLIGHT_AREAS];
 	pthread_mutex_t lock; /* of what stands below: what was logged last */
 	struct remembered {
 		uint64_t domains, findings; /* hashes; findings 0: none */
@@ -122,7 +122,7 @@ static const struct conf_table preflight_table = {
 /* ---- setting up ---- */
 
 static void
-fill_requires(struct preflight_state *state, const struct conf_strings *names,
+fill_required(struct preflight_state *state, const struct conf_strings *names,
     struct conf_where where, struct conf_errors *errors)
 {
 	for (size_t i = 0; i < names->count; i++) {
@@ -131,12 +131,14 @@ fill_requires(struct preflight_state *state, const struct conf_strings *names,
 		while (area < PREFLIGHT_AREAS && strcmp(names->items[i], area_names[area]) != 0)
 			area++;
 		if (area < PREFLIGHT_AREAS)
-		state->requires[area] = true;
-		else conf_error(errors, where, "preflight.require",
-		    "must be some of spf, dkim, dmarc, alignment, not \"%s\"", names->items[i]);
+			state->is_required[area] = true;
+		else
+			conf_error(errors, where, "preflight.require",
+			    "must be some of spf, dkim, dmarc, alignment, not \"%s\"",
+			    names->items[i]);
 	}
 	for (size_t area = 0; names->count == 0 && area < PREFLIGHT_AREAS; area++)
-	state->requires[area] = true;
+		state->is_required[area] = true;
 }
 
 static void
@@ -159,7 +161,7 @@ preflight_setup(const void *settings_, struct conf_where where, const struct lin
 	const size_t before = errors->count;
 	struct preflight_state *state = mem_calloc(1, sizeof(*state));
 
-	fill_requires(state, &settings->require, where, errors);
+	fill_required(state, &settings->require, where, errors);
 	check_header(settings->header, where, errors);
 	if (env->watch == NULL)
 		conf_error(errors, where, "preflight",
@@ -461,7 +463,7 @@ preflight_message(struct link_call *call)
 	gather_facts(call, &facts);
 	preflight_judge(&facts, findings);
 	for (size_t i = 0; i < PREFLIGHT_AREAS; i++) {
-		if (!state->requires[i])
+		if (!state->is_required[i])
 			findings[i].kind = PREFLIGHT_WELL;
 	}
 	answer = act(call, &facts, findings);
