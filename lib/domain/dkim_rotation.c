@@ -28,6 +28,14 @@ rotation_find(struct rotation *r, const char *selector)
 	return NULL;
 }
 
+/* goes_before - of two retired keys. One that may still be in the configuration is the last to
+ * go: forgotten, it would be taken for one that signs. */
+static bool
+goes_before(const struct rotation_key *a, const struct rotation_key *b)
+{
+	return a->is_configured != b->is_configured ? b->is_configured : a->since < b->since;
+}
+
 /* The longest retired key gives its place to a newcomer: nobody needs it any more. */
 static struct rotation_key *
 add_key(struct rotation *r)
@@ -38,7 +46,7 @@ add_key(struct rotation *r)
 		return &r->keys[r->count++];
 	for (size_t i = 0; i < r->count; i++) {
 		if (r->keys[i].state == ROTATION_RETIRED &&
-		    (oldest == r->count || r->keys[i].since < r->keys[oldest].since))
+		    (oldest == r->count || goes_before(&r->keys[i], &r->keys[oldest])))
 			oldest = i;
 	}
 	if (oldest == r->count)
@@ -135,8 +143,8 @@ note_sight(struct rotation_key *key, const struct rotation_sight *sight, int64_t
 	case SIGHT_MISSING:
 		key->shown_since = 0;
 		key->negative_ttl_s = longer(key->negative_ttl_s,
-		    sight->ttl_s < ROTATION_NEGATIVE_TTL_MAX ? longer(sight->ttl_s, 1)
-							     : ROTATION_NEGATIVE_TTL_MAX);
+		    sight->ttl_s < ROTATION_TTL_MAX ? longer(sight->ttl_s, 1)
+						    : ROTATION_TTL_MAX);
 		return;
 	case SIGHT_UNKNOWN:
 		if (key->state == ROTATION_PENDING)
@@ -144,6 +152,20 @@ note_sight(struct rotation_key *key, const struct rotation_sight *sight, int64_t
 		return;
 	}
 	BUG("sight %d", (int)sight->kind);
+}
+
+void
+rotation_wait_anew(struct rotation *r, int64_t last, int64_t now)
+{
+	for (size_t i = 0; i < r->count; i++) {
+		struct rotation_key *key = &r->keys[i];
+
+		if (key->state == ROTATION_PENDING ||
+		    (key->state == ROTATION_ACTIVE && !rotation_is_settled(key, last)))
+			key->shown_since = 0;
+		else if (key->state == ROTATION_RETIRING)
+			key->since = now;
+	}
 }
 
 bool
@@ -235,7 +257,7 @@ rotation_sign_order(const struct rotation_key *key)
 	case ROTATION_ACTIVE:
 		return 0;
 	case ROTATION_RETIRING:
-		return 1;
+		return key->is_in_use ? 0 : 1;
 	case ROTATION_PENDING:
 	case ROTATION_RETIRED:
 		return -1;

@@ -15,9 +15,10 @@
 #include "lib/domain/dkim_key.h"
 
 #define ROTATION_KEYS_MAX 32 /* of one domain, retired ones included */
-#define ROTATION_NEGATIVE_TTL_MAX                                   \
-	86400 /* seconds: RFC 2308 5 lets nobody keep "none" longer \
-	       */
+/* Seconds: RFC 2308 5 lets nobody keep "none" longer. */
+#define ROTATION_NEGATIVE_TTL_MAX 86400
+/* Seconds: large resolvers keep no record longer. */
+#define ROTATION_TTL_MAX 604800
 
 enum rotation_state {
 	ROTATION_PENDING,  /* made, not yet shown by every server */
@@ -36,8 +37,10 @@ struct rotation_key {
 	int64_t since;
 	int64_t shown_since; /* every server has shown it since then; 0: not so */
 	int64_t ttl_s;	     /* the longest TTL that its record was seen with */
-	/* How long a resolver may believe that the record is not there; 0: it never was
-	 * missing. */
+	/*
+	 * How long a resolver may believe that the record is not there, or another one is; 0:
+	 * it never was missing.
+	 */
 	int64_t negative_ttl_s;
 };
 
@@ -59,7 +62,8 @@ enum rotation_sight_kind {
 };
 struct rotation_sight {
 	enum rotation_sight_kind kind;
-	uint32_t ttl_s; /* SHOWN: the longest; MISSING: of the negative answer, the longest */
+	/* SHOWN: the longest; MISSING: how long what was seen instead may be believed. */
+	uint32_t ttl_s;
 };
 
 const char *rotation_state_name(enum rotation_state state); /* "pending" */
@@ -89,6 +93,12 @@ bool rotation_step(struct rotation *r, const struct rotation_sight *sights,
     const struct rotation_rules *rules, int64_t now);
 
 /*
+ * rotation_wait_anew - the clock went forward, or may have: what is waiting begins anew. last:
+ * when the states were looked at last, before that.
+ */
+void rotation_wait_anew(struct rotation *r, int64_t last, int64_t now);
+
+/*
  * rotation_is_settled - no resolver can still believe that the record is missing. An active key
  * whose record was lost and came back has to wait as a new one does.
  */
@@ -98,8 +108,9 @@ bool rotation_is_settled(const struct rotation_key *key, int64_t now);
 int64_t rotation_retires_at(const struct rotation_key *key, const struct rotation_rules *rules);
 
 /*
- * rotation_sign_order - may it sign, and how gladly: 0 an active key, 1 a retiring one (only
- * where no active one is confirmed), -1 never.
+ * rotation_sign_order - may it sign, and how gladly: 0 an active key, or a retiring one that
+ * had to sign again; 1 any other retiring one (only where no active one is confirmed); -1
+ * never.
  */
 int rotation_sign_order(const struct rotation_key *key);
 

@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -47,7 +46,7 @@ rotation_key_path(
 	return len > 0 && (size_t)len < room;
 }
 
-/* The folder itself is locked: no file that root might leave behind for others. */
+/* The folder itself is locked: it is there, and there is no lock file to leave behind. */
 int
 rotation_lock(const char *folder, const char *domain, int64_t deadline_ms, struct err *err)
 {
@@ -241,22 +240,6 @@ sync_folder(const char *folder, const char *domain, struct err *err)
 	return ok;
 }
 
-/* Whoever writes it, the file stays its folder's: root may rotate, the gate's user serves. */
-static bool
-give_to_folder_owner(int fd, const char *folder, const char *domain, struct err *err)
-{
-	char path[PATH_MAX];
-	struct stat st;
-
-	if (geteuid() != 0)
-		return true;
-	if (!make_path(folder, domain, ".", path, err))
-		return false;
-	if (stat(path, &st) != 0 || fchown(fd, st.st_uid, st.st_gid) != 0)
-		return err_set_errno(err, errno, "%s", path);
-	return true;
-}
-
 static bool
 write_file(const char *folder, const char *domain, struct view text, struct err *err)
 {
@@ -271,7 +254,6 @@ write_file(const char *folder, const char *domain, struct view text, struct err 
 	if (fd < 0)
 		return err_set_errno(err, errno, "%s", fresh);
 	bool ok = write_all(fd, text) || err_set_errno(err, errno, "%s", fresh);
-	ok = ok && give_to_folder_owner(fd, folder, domain, err);
 	if (close(fd) != 0 && ok)
 		ok = err_set_errno(err, errno, "%s", fresh);
 	if (ok && rename(fresh, path) != 0)

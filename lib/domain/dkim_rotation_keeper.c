@@ -13,7 +13,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LOCK_WAIT_MS 2000
+#define LOCK_WAIT_MS  2000
+#define CLOCK_SLACK_S 60 /* by which the clock of the day may run ahead between two looks */
 
 /* A private key that was read once; kept until the keeper ends, for reports point at it. */
 struct kept_key {
@@ -29,6 +30,8 @@ struct kept_domain {
 	struct rotation rotation; /* as it was last written or read */
 	struct timespec changed;  /* of the file, at the last look */
 	char trouble[240];	  /* that was logged: once is enough */
+	/* The last time that states could move, by both clocks; 0: not yet. */
+	int64_t moved_at, moved_ms;
 };
 
 struct rotation_keeper {
@@ -101,12 +104,11 @@ log_trouble(struct kept_domain *d, const struct rotation_look *look, const char 
 /* ---- keys ---- */
 
 static const struct dkim_key *
-find_configured(const struct dkim_domain *configured, const char *selector)
+find_key(const struct dkim_domain *domain, const char *selector)
 {
-	for (size_t i = 0; configured != NULL && i < configured->selector_count; i++) {
-		if (view_eq_nocase(
-			view_of(configured->selectors[i].selector), view_of(selector)))
-			return configured->selectors[i].key;
+	for (size_t i = 0; domain != NULL && i < domain->selector_count; i++) {
+		if (view_eq_nocase(view_of(domain->selectors[i].selector), view_of(selector)))
+			return domain->selectors[i].key;
 	}
 	return NULL;
 }
@@ -164,6 +166,15 @@ shows_key(const struct dns_answer *answer, const struct dkim_key *key, struct ar
 	       dkim_key_text_matches(&text, key, &why);
 }
 
+/* kept_for_s - how long a resolver may go by an answer. */
+static uint32_t
+kept_for_s(const struct dns_answer *answer)
+{
+	return answer->status == DNS_FOUND || answer->ttl_s < ROTATION_NEGATIVE_TTL_MAX
+		   ? answer->ttl_s
+		   : ROTATION_NEGATIVE_TTL_MAX;
+}
+
 struct rotation_sight
 rotation_sight_of(const struct rotation_look *look, const char *selector,
     const struct dkim_key *key, struct arena *arena, const char **missing_out)
@@ -191,8 +202,8 @@ rotation_sight_of(const struct rotation_look *look, const char *selector,
 		}
 		if (sight.kind != SIGHT_MISSING)
 			sight = (struct rotation_sight){ .kind = SIGHT_MISSING };
-		if (answer->ttl_s > sight.ttl_s)
-			sight.ttl_s = answer->ttl_s;
+		if (kept_for_s(answer) > sight.ttl_s)
+			sight.ttl_s = kept_for_s(answer);
 		if (*missing_out == NULL)
 			*missing_out = answers[i].server;
 	}
@@ -217,7 +228,7 @@ see_key(struct rotation_keeper *k, struct kept_domain *d, const struct rotation_
 	struct err err = { 0 };
 
 	*out = (struct seen){ .sight.kind = SIGHT_UNKNOWN };
-	out->key = state->is_configured ? find_configured(look->configured, state->selector)
+	out->key = state->is_configured ? find_key(look->configured, state->selector)
 					: read_made(k, d, state->selector, &err);
 	if (out->key == NULL && err.kind != ERR_NONE && state->state != ROTATION_RETIRED)
 		log_trouble(d, look, err.text);
@@ -263,6 +274,38 @@ rotation_keeper_has_changed(struct rotation_keeper *k, const char *domain)
 	return note_change_time(k, keep_domain(k, domain), &changed);
 }
 
+/* note_use - of retiring keys that have signed since the last look, whatever made them do it.
+ * True: there are some. */
+static bool
+note_use(struct rotation *r, const struct dkim_domain *signed_with)
+{
+	bool any = false;
+
+	for (size_t i = 0; i < r->count; i++) {
+		struct rotation_key *key = &r->keys[i];
+
+		if (key->state == ROTATION_RETIRING && !key->is_in_use &&
+		    find_key(signed_with, key->selector) != NULL)
+			any = key->is_in_use = true;
+	}
+	return any;
+}
+
+/* note_time - a clock that was put forward must not end a wait. True: it was. */
+static bool
+note_time(struct kept_domain *d, struct rotation *r, int64_t now)
+{
+	const int64_t now_ms = clock_mono_ms();
+	const bool jumped = d->moved_at != 0 &&
+			    now - d->moved_at > (now_ms - d->moved_ms) / 1000 + CLOCK_SLACK_S;
+
+	if (jumped)
+		rotation_wait_anew(r, d->moved_at, now);
+	d->moved_at = now;
+	d->moved_ms = now_ms;
+	return jumped;
+}
+
 /*
  * Under the lock: what the file says, and the step that the sights make of it. Asking the
  * servers takes long, so it is done before, for the keys that were there then.
@@ -290,7 +333,10 @@ move_states(struct rotation_keeper *k, struct kept_domain *d, const struct rotat
 		}
 	}
 	stepped = now_there;
-	if (rotation_step(&stepped, sights, &k->rules, look->now)) {
+	bool changed = note_use(&stepped, look->signed_with);
+	changed = note_time(d, &stepped, look->now) || changed;
+	changed = rotation_step(&stepped, sights, &k->rules, look->now) || changed;
+	if (changed) {
 		if (rotation_write(k->folder, d->domain, &stepped, &err)) {
 			log_moves(d, &now_there, &stepped);
 			log_trouble(d, look, "");
@@ -348,12 +394,20 @@ list_keys(const struct kept_domain *d, const struct rotation_look *look,
 	return count;
 }
 
+static bool
+is_stopping(const struct rotation_look *look)
+{
+	return look->is_stopping != NULL && atomic_load(look->is_stopping);
+}
+
 size_t
 rotation_keeper_look(struct rotation_keeper *k, const struct rotation_look *look,
     struct arena *arena, struct domain_key *keys_out, bool *is_moving_out)
 {
 	struct kept_domain *d = keep_domain(k, look->domain);
 	struct seen seen[ROTATION_KEYS_MAX] = { 0 }, sorted[ROTATION_KEYS_MAX] = { 0 };
+	const int64_t began_ms = clock_mono_ms();
+	struct rotation_look answered = *look;
 	struct rotation asked;
 	struct err err = { 0 };
 
@@ -366,8 +420,10 @@ rotation_keeper_look(struct rotation_keeper *k, const struct rotation_look *look
 	(void)note_change_time(k, d, &d->changed);
 	for (size_t i = 0; i < asked.count; i++)
 		see_key(k, d, look, &asked.keys[i], arena, &seen[i]);
-	if (asked.count > 0 && look->dns != NULL && !look->is_dry)
-		move_states(k, d, look, seen);
+	/* The waits of records count from when the last server has answered. */
+	answered.now += (clock_mono_ms() - began_ms + 999) / 1000;
+	if (asked.count > 0 && look->dns != NULL && !look->is_dry && !is_stopping(look))
+		move_states(k, d, &answered, seen);
 	/* `gatepost rotate` may have changed the list in the mean time. */
 	for (size_t i = 0; i < d->rotation.count; i++) {
 		for (size_t j = 0; j < asked.count; j++) {
@@ -377,5 +433,5 @@ rotation_keeper_look(struct rotation_keeper *k, const struct rotation_look *look
 		*is_moving_out =
 		    *is_moving_out || d->rotation.keys[i].state == ROTATION_PENDING;
 	}
-	return list_keys(d, look, sorted, arena, keys_out);
+	return list_keys(d, &answered, sorted, arena, keys_out);
 }

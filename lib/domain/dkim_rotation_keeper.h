@@ -12,6 +12,8 @@
 #include "lib/domain/domain_check.h"
 #include "lib/net/dns.h"
 
+#include <stdatomic.h>
+
 struct rotation_keeper;
 
 /* rotation_keeper_create - folder: STATE_DIR/dkim, which need not be there. */
@@ -26,7 +28,11 @@ struct rotation_look {
 	const struct dns_source *dns;	      /* NULL: only say what is known, ask nobody */
 	int64_t now;			      /* seconds since 1970 */
 	int64_t deadline_ms;
-	bool is_dry; /* for a person: change nothing, log nothing */
+	/* What has signed since the look before; NULL: nothing, or it is not known. */
+	const struct dkim_domain *signed_with;
+	const atomic_bool
+	    *is_stopping; /* true: answers are missing, so nothing moves; or NULL */
+	bool is_dry;	  /* for a person: change nothing, log nothing */
 };
 
 /*

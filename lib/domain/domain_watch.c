@@ -3,7 +3,7 @@
  * The watch; see domain_watch.h. One mutex guards the table of domains; it is held for moments,
  * never while DNS is asked. Reports are immutable and counted: whoever holds one keeps it after
  * a newer one has come. A look at a domain that is under way when the watch ends is cut short
- * within part of a second (stoppable_dns.h).
+ * (stoppable_dns.h).
  */
 #include "lib/domain/domain_watch.h"
 
@@ -12,6 +12,7 @@
 #include "lib/domain/dkim_rotation_keeper.h"
 #include "lib/domain/domain_check.h"
 #include "lib/domain/domain_watch_log.h"
+#include "lib/domain/domain_watch_table.h"
 #include "lib/domain/stoppable_dns.h"
 #include "lib/mail/domain_name.h"
 
@@ -22,22 +23,6 @@
 
 #define ROTATION_NOTICE_MS 10000 /* how soon a key that was made is noticed */
 #define QUERY_SHARE	   4	 /* one query may take that part of a look's time */
-
-struct counted_report {
-	struct domain_report report; /* first: what callers see */
-	struct arena arena;
-	atomic_uint references;
-	bool is_moving; /* a new key is on its way: look again soon */
-};
-
-struct watched {
-	char *name; /* owned */
-	bool is_guest;
-	bool was_looked_at; /* by this watch */
-	int64_t used_ms;    /* guests: when it was last asked for */
-	int64_t due_ms;
-	struct counted_report *report; /* owned reference; NULL: a guest not looked at yet */
-};
 
 struct domain_watch {
 	struct watch_config config;
@@ -53,46 +38,39 @@ struct domain_watch {
 
 	pthread_mutex_t lock; /* what stands below */
 	pthread_cond_t changed;
-	struct watched **domains; /* owned, sorted by name */
-	size_t count, room, guests;
+	struct watch_table table;
 };
 
-/* ---- reports ---- */
+/* ---- a look ---- */
 
-static void
-release(struct counted_report *r)
-{
-	if (r == NULL || atomic_fetch_sub(&r->references, 1) != 1)
-		return;
-	arena_finish(&r->arena);
-	mem_free(r);
-}
-
-/* With the lock. */
-static struct counted_report *
-hold(struct counted_report *r)
-{
-	if (r != NULL)
-		atomic_fetch_add(&r->references, 1);
-	return r;
-}
+/* What is looked at. */
+struct subject {
+	const char *domain;
+	bool is_guest;			      /* it has no keys here */
+	const struct counted_report *earlier; /* borrowed; or NULL */
+};
 
 /*
  * collect_keys - which keys there are for a domain, and what may sign: those of the keyring,
  * and what rotation says of them and of its own.
  */
 static size_t
-collect_keys(struct domain_watch *w, const char *domain, const struct dns_source *dns,
+collect_keys(struct domain_watch *w, const struct subject *s, const struct dns_source *dns,
     struct counted_report *r, struct domain_key keys[DOMAIN_KEYS_MAX])
 {
 	const struct rotation_look look = {
-		.domain = domain,
-		.configured = dkim_keyring_find(w->config.keyring, domain, false),
+		.domain = s->domain,
+		.configured = dkim_keyring_find(w->config.keyring, s->domain, false),
 		.dns = dns,
 		.now = clock_real_s(),
 		.deadline_ms = clock_mono_ms() + w->config.timeout_ms,
+		.signed_with = s->earlier != NULL ? &s->earlier->report.signing : NULL,
+		.is_stopping = &w->is_stopping,
 	};
 	size_t count = 0;
+
+	if (s->is_guest)
+		return 0;
 
 	if (w->keeper != NULL) {
 		pthread_mutex_lock(&w->keeper_lock);
@@ -108,8 +86,7 @@ collect_keys(struct domain_watch *w, const char *domain, const struct dns_source
 
 /* make_report - dns NULL: nothing is asked. Without the lock. One reference. */
 static struct counted_report *
-make_report(struct domain_watch *w, const char *domain, const struct dns_source *dns,
-    const struct counted_report *earlier)
+make_report(struct domain_watch *w, const struct subject *s, const struct dns_source *dns)
 {
 	struct counted_report *r = mem_calloc(1, sizeof(*r));
 	struct domain_key keys[DOMAIN_KEYS_MAX];
@@ -121,106 +98,18 @@ make_report(struct domain_watch *w, const char *domain, const struct dns_source 
 		.hostname = w->hostname,
 		.egress = w->config.egress,
 		.egress_count = w->config.egress_count,
-		.domain = domain,
+		.domain = s->domain,
 		.keys = keys,
-		.key_count = collect_keys(w, domain, dns, r, keys),
+		.key_count = collect_keys(w, s, dns, r, keys),
 		.now = clock_real_s(),
 		.deadline_ms = clock_mono_ms() + w->config.timeout_ms,
-		.earlier = earlier != NULL ? &earlier->report : NULL,
+		.earlier = s->earlier != NULL ? &s->earlier->report : NULL,
 	};
 	domain_check(&request, &r->arena, &r->report);
 	return r;
 }
 
-/* ---- the table ---- */
-
-static size_t
-place_of(const struct domain_watch *w, const char *name, bool *found_out)
-{
-	size_t low = 0, high = w->count;
-
-	*found_out = false;
-	while (low < high) {
-		const size_t middle = low + (high - low) / 2;
-		const int order = strcmp(name, w->domains[middle]->name);
-
-		if (order == 0) {
-			*found_out = true;
-			return middle;
-		}
-		if (order < 0)
-			high = middle;
-		else
-			low = middle + 1;
-	}
-	return low;
-}
-
-static struct watched *
-find(const struct domain_watch *w, const char *name)
-{
-	bool found;
-	const size_t place = place_of(w, name, &found);
-
-	return found ? w->domains[place] : NULL;
-}
-
-static struct watched *
-insert(struct domain_watch *w, const char *name, bool is_guest)
-{
-	bool found;
-	const size_t place = place_of(w, name, &found);
-	struct watched *d;
-
-	if (found)
-		return w->domains[place];
-	d = mem_calloc(1, sizeof(*d));
-	d->name = mem_strdup(name);
-	d->is_guest = is_guest;
-	d->used_ms = d->due_ms = clock_mono_ms();
-	if (w->count == w->room) {
-		w->room = w->room > 0 ? 2 * w->room : 16;
-		w->domains = mem_realloc(w->domains, w->room * sizeof(struct watched *));
-	}
-	memmove(w->domains + place + 1, w->domains + place,
-	    (w->count - place) * sizeof(struct watched *));
-	w->domains[place] = d;
-	w->count++;
-	w->guests += is_guest;
-	return d;
-}
-
-static void
-remove_at(struct domain_watch *w, size_t place)
-{
-	struct watched *d = w->domains[place];
-
-	w->guests -= d->is_guest;
-	w->count--;
-	memmove(w->domains + place, w->domains + place + 1,
-	    (w->count - place) * sizeof(struct watched *));
-	release(d->report);
-	mem_free(d->name);
-	mem_free(d);
-}
-
-/* The guest that was not asked for the longest time has to go. */
-static void
-make_room_for_guest(struct domain_watch *w)
-{
-	size_t oldest = SIZE_MAX;
-
-	for (size_t i = 0; w->guests >= WATCH_GUESTS_MAX && i < w->count; i++) {
-		if (w->domains[i]->is_guest &&
-		    (oldest == SIZE_MAX ||
-			w->domains[i]->used_ms < w->domains[oldest]->used_ms))
-			oldest = i;
-	}
-	if (oldest != SIZE_MAX)
-		remove_at(w, oldest);
-}
-
-/* ---- looking ---- */
+/* ---- when ---- */
 
 /* next_look_ms - the interval with a tenth of jitter, so that domains spread out. */
 static int64_t
@@ -248,10 +137,10 @@ use_report(
 
 	*is_guest_out = true;
 	pthread_mutex_lock(&w->lock);
-	d = atomic_load(&w->is_stopping) ? NULL : find(w, name);
+	d = atomic_load(&w->is_stopping) ? NULL : watch_table_find(&w->table, name);
 	if (d != NULL) {
 		before = d->report;
-		d->report = hold(fresh);
+		d->report = counted_report_hold(fresh);
 		d->due_ms = next_look_ms(w, d);
 		d->was_looked_at = true;
 		*is_guest_out = d->is_guest;
@@ -266,22 +155,25 @@ static void
 look_at(struct domain_watch *w, const char *name)
 {
 	struct counted_report *earlier, *fresh, *before;
+	struct subject subject = { .domain = name };
 	struct watched *d;
 	bool is_guest;
 
 	pthread_mutex_lock(&w->lock);
-	d = find(w, name);
-	earlier = d != NULL ? hold(d->report) : NULL;
+	d = watch_table_find(&w->table, name);
+	earlier = d != NULL ? counted_report_hold(d->report) : NULL;
+	subject.is_guest = d != NULL && d->is_guest;
 	pthread_mutex_unlock(&w->lock);
 	if (d == NULL)
 		return;
-	fresh = make_report(w, name, &w->dns.source, earlier);
-	release(earlier);
+	subject.earlier = earlier;
+	fresh = make_report(w, &subject, &w->dns.source);
+	counted_report_release(earlier);
 	before = use_report(w, name, fresh, &is_guest);
 	if (!is_guest)
 		domain_watch_log(before != NULL ? &before->report : NULL, &fresh->report);
-	release(before);
-	release(fresh);
+	counted_report_release(before);
+	counted_report_release(fresh);
 }
 
 /*
@@ -295,11 +187,11 @@ take_due(struct domain_watch *w, struct arena *arena, int64_t *next_ms)
 	const int64_t unused_since = now - 2 * w->config.refresh_s * 1000;
 	struct watched *first = NULL;
 
-	for (size_t i = w->count; i-- > 0;) {
-		struct watched *d = w->domains[i];
+	for (size_t i = w->table.count; i-- > 0;) {
+		struct watched *d = w->table.domains[i];
 
 		if (d->is_guest && d->due_ms <= now && d->used_ms < unused_since)
-			remove_at(w, i);
+			watch_table_remove_at(&w->table, i);
 		else if (first == NULL || d->due_ms <= first->due_ms)
 			first = d;
 	}
@@ -337,10 +229,11 @@ notice_rotations(struct domain_watch *w)
 
 	arena_init(&arena);
 	pthread_mutex_lock(&w->lock);
-	names = arena_alloc(&arena, (w->count + 1) * sizeof(*names));
-	for (size_t i = 0; i < w->count; i++) {
-		if (!w->domains[i]->is_guest)
-			names[count++] = arena_strdup(&arena, view_of(w->domains[i]->name));
+	names = arena_alloc(&arena, (w->table.count + 1) * sizeof(*names));
+	for (size_t i = 0; i < w->table.count; i++) {
+		if (!w->table.domains[i]->is_guest)
+			names[count++] =
+			    arena_strdup(&arena, view_of(w->table.domains[i]->name));
 	}
 	pthread_mutex_unlock(&w->lock);
 	for (size_t i = 0; i < count; i++) {
@@ -352,7 +245,7 @@ notice_rotations(struct domain_watch *w)
 		if (!changed)
 			continue;
 		pthread_mutex_lock(&w->lock);
-		d = find(w, names[i]);
+		d = watch_table_find(&w->table, names[i]);
 		if (d != NULL)
 			d->due_ms = clock_mono_ms();
 		pthread_mutex_unlock(&w->lock);
@@ -417,10 +310,10 @@ domain_watch_refresh(struct domain_watch *w, const char *domain)
 static void
 add_domain(struct domain_watch *w, const char *name)
 {
-	struct watched *d = insert(w, name, false);
+	struct watched *d = watch_table_insert(&w->table, name, false);
 
 	if (d->report == NULL)
-		d->report = make_report(w, name, NULL, NULL);
+		d->report = make_report(w, &(struct subject){ .domain = name }, NULL);
 }
 
 struct domain_watch *
@@ -472,9 +365,7 @@ domain_watch_destroy(struct domain_watch **wp)
 	domain_watch_stop(w);
 	if (w->is_started)
 		pthread_join(w->thread, NULL);
-	while (w->count > 0)
-		remove_at(w, w->count - 1);
-	mem_free(w->domains);
+	watch_table_finish(&w->table);
 	rotation_keeper_destroy(&w->keeper);
 	pthread_mutex_destroy(&w->keeper_lock);
 	pthread_cond_destroy(&w->changed);
@@ -498,8 +389,8 @@ domain_watch_start(struct domain_watch *w, struct err *err)
 static bool
 all_were_looked_at(const struct domain_watch *w)
 {
-	for (size_t i = 0; i < w->count; i++) {
-		if (!w->domains[i]->is_guest && !w->domains[i]->was_looked_at)
+	for (size_t i = 0; i < w->table.count; i++) {
+		if (!w->table.domains[i]->is_guest && !w->table.domains[i]->was_looked_at)
 			return false;
 	}
 	return true;
@@ -523,29 +414,48 @@ domain_watch_wait(struct domain_watch *w, int64_t deadline_ms)
 static void
 inherit_one(struct domain_watch *w, const struct watched *from)
 {
-	struct watched *d = find(w, from->name);
+	struct watched *d = watch_table_find(&w->table, from->name);
 
 	if (d == NULL && (!from->is_guest || from->report == NULL))
 		return;
 	if (d == NULL) {
-		d = insert(w, from->name, true);
+		d = watch_table_insert(&w->table, from->name, true);
 		d->due_ms = from->due_ms; /* our own domains come first */
 	}
-	release(d->report);
-	d->report = make_report(w, d->name, NULL, from->report);
+	const struct subject subject = {
+		.domain = d->name, .is_guest = d->is_guest, .earlier = from->report
+	};
+	counted_report_release(d->report);
+	d->report = make_report(w, &subject, NULL);
 	d->used_ms = from->is_guest ? from->used_ms : d->used_ms;
 }
 
 void
 domain_watch_inherit(struct domain_watch *w, struct domain_watch *from)
 {
-	/* Two locks at once, here alone: w is new, so nobody can hold them the other way. */
+	struct watched *list;
+	struct arena arena;
+	size_t count;
+
+	/* Mail takes reports of from meanwhile: its lock is held for a copy of the list only.
+	 */
+	arena_init(&arena);
 	pthread_mutex_lock(&from->lock);
-	pthread_mutex_lock(&w->lock);
-	for (size_t i = 0; i < from->count; i++)
-		inherit_one(w, from->domains[i]);
-	pthread_mutex_unlock(&w->lock);
+	count = from->table.count;
+	list = arena_alloc(&arena, (count + 1) * sizeof(*list));
+	for (size_t i = 0; i < count; i++) {
+		list[i] = *from->table.domains[i];
+		list[i].name = arena_strdup(&arena, view_of(list[i].name));
+		list[i].report = counted_report_hold(list[i].report);
+	}
 	pthread_mutex_unlock(&from->lock);
+	pthread_mutex_lock(&w->lock);
+	for (size_t i = 0; i < count; i++) {
+		inherit_one(w, &list[i]);
+		counted_report_release(list[i].report);
+	}
+	pthread_mutex_unlock(&w->lock);
+	arena_finish(&arena);
 }
 
 /* ---- for mail ---- */
@@ -557,15 +467,15 @@ domain_watch_take(struct domain_watch *w, const char *domain)
 	struct watched *d;
 
 	pthread_mutex_lock(&w->lock);
-	d = find(w, domain);
+	d = watch_table_find(&w->table, domain);
 	if (d == NULL && strlen(domain) < DOMAIN_NAME_MAX &&
 	    dns_name_is_valid(view_of(domain)) && domain[0] != '[') {
-		make_room_for_guest(w);
-		(void)insert(w, domain, true);
+		watch_table_make_room(&w->table);
+		(void)watch_table_insert(&w->table, domain, true);
 		pthread_cond_broadcast(&w->changed);
 	} else if (d != NULL) {
 		d->used_ms = clock_mono_ms();
-		report = hold(d->report);
+		report = counted_report_hold(d->report);
 	}
 	pthread_mutex_unlock(&w->lock);
 	return report != NULL ? &report->report : NULL;
@@ -578,9 +488,9 @@ domain_watch_take_own(struct domain_watch *w, const char *domain)
 	const struct watched *d;
 
 	pthread_mutex_lock(&w->lock);
-	d = find(w, domain);
+	d = watch_table_find(&w->table, domain);
 	if (d != NULL && !d->is_guest)
-		report = hold(d->report);
+		report = counted_report_hold(d->report);
 	pthread_mutex_unlock(&w->lock);
 	return report != NULL ? &report->report : NULL;
 }
@@ -590,6 +500,6 @@ domain_watch_give(struct domain_watch *w, const struct domain_report **report)
 {
 	(void)w;
 	if (*report != NULL)
-		release((struct counted_report *)(uintptr_t)*report);
+		counted_report_release((struct counted_report *)(uintptr_t)*report);
 	*report = NULL;
 }

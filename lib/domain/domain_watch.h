@@ -84,8 +84,8 @@ struct watch_config {
 struct domain_watch;
 
 struct domain_watch *domain_watch_create(const struct watch_config *config);
-/* domain_watch_destroy - stops its thread; waits for a part of a second at most. All reports
- * have been given back. */
+/* domain_watch_destroy - stops its thread; waits for a part of a second, or for five when it is
+ * asking every server of a domain. All reports have been given back. */
 void domain_watch_destroy(struct domain_watch **w);
 
 /*

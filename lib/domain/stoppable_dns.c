@@ -4,7 +4,8 @@
 
 #include "lib/base/clock.h"
 
-#define SLICE_MS 500 /* a query is asked again so often, to notice the end */
+#define SLICE_MS 500  /* a query is asked again so often, to notice the end */
+#define EACH_MS	 5000 /* what asks every server notices no end: it takes no longer */
 
 static int64_t
 cut(const struct stoppable_dns *d, int64_t deadline_ms)
@@ -39,11 +40,13 @@ query_each(void *context, const char *name, enum dns_type type, int64_t deadline
     struct arena *arena, struct dns_server_answer **out)
 {
 	const struct stoppable_dns *d = context;
+	const int64_t each_ms = clock_mono_ms() + EACH_MS;
 
 	if (atomic_load(d->is_stopping) || d->inner->query_each == NULL)
 		return 0;
-	return d->inner->query_each(
-	    d->inner->context, name, type, cut(d, deadline_ms), arena, out);
+	deadline_ms = cut(d, deadline_ms);
+	return d->inner->query_each(d->inner->context, name, type,
+	    deadline_ms < each_ms ? deadline_ms : each_ms, arena, out);
 }
 
 void

@@ -14,8 +14,9 @@
 struct stoppable_dns {
 	struct dns_source source;	/* what callers ask; must not be moved afterwards */
 	const struct dns_source *inner; /* borrowed */
-	const atomic_bool *is_stopping; /* borrowed: true ends a query within half a second */
-	int64_t share_ms;		/* no query takes longer */
+	/* Borrowed: true ends a query within half a second, one of each server in five. */
+	const atomic_bool *is_stopping;
+	int64_t share_ms; /* no query takes longer */
 };
 
 void stoppable_dns_init(struct stoppable_dns *d, const struct dns_source *inner,

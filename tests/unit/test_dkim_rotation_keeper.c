@@ -52,6 +52,7 @@ struct world {
 	int64_t now;
 	struct rotation_keeper *keeper;
 	bool is_down[SERVERS];
+	int64_t answers_after_ms; /* of every server */
 	struct name names[NAMES];
 	size_t name_count;
 	struct memory memory[VERIFIERS + 1][NAMES]; /* the last one is our own resolver's */
@@ -147,6 +148,8 @@ query_each(void *context, const char *name, enum dns_type type, int64_t deadline
 	const struct name *n = name_of(w, name);
 
 	(void)deadline_ms;
+	if (w->answers_after_ms > 0)
+		clock_fake_set(clock_mono_ms() + w->answers_after_ms, w->now);
 	assert_int_equal(type, DNS_TXT);
 	*out = arena_alloc(arena, SERVERS * sizeof(**out));
 	for (size_t i = 0; i < SERVERS; i++) {
@@ -270,6 +273,16 @@ restart(struct world *w)
 	w->keeper = rotation_keeper_create(w->folder, &rules);
 }
 
+static bool
+is_retiring(const struct domain_report *report, const char *selector)
+{
+	for (size_t i = 0; i < report->key_count; i++) {
+		if (strcmp(report->keys[i].selector, selector) == 0)
+			return strcmp(report->keys[i].rotation, "retiring") == 0;
+	}
+	return false;
+}
+
 /*
  * A look, and a message signed at once. A server that is down hides from us what it shows to
  * nobody else either; so what was lost at a server before it went down stays lost for those who
@@ -308,9 +321,7 @@ look_and_sign(struct world *w)
 				continue;
 			n->signed_at = w->now;
 			w->signatures++;
-			w->fallbacks += j + 1 < w->name_count &&
-					report.keys[0].selector != NULL &&
-					keys[i].sign_order == 1;
+			w->fallbacks += is_retiring(&report, selector);
 			for (size_t v = 0; v < VERIFIERS; v++) {
 				if (resolve(w, v, n, &is_there) && !is_there)
 					fail_msg("seed %u: verifier %zu does not find %s",
@@ -381,6 +392,7 @@ test_no_signature_ever_names_a_key_that_cannot_be_found(void **state)
 		world_open(&w, seed);
 		for (int step = 0; step < 400; step++) {
 			w.now += 300 + roll(&w, 7200);
+			clock_fake_set((w.now - START) * 1000, w.now);
 			let_things_happen(&w);
 			if (roll(&w, 12) == 0)
 				restart(&w);
@@ -395,10 +407,183 @@ test_no_signature_ever_names_a_key_that_cannot_be_found(void **state)
 			active += r.keys[i].state == ROTATION_ACTIVE && i > 0;
 		fallbacks += w.fallbacks;
 		world_close(&w);
+		clock_fake_set(-1, -1);
 	}
 	assert_true(signatures > 3000);
 	assert_true(active >= 10);  /* rotations did happen */
 	assert_true(fallbacks > 0); /* and so did losses */
+}
+
+/* ---- single looks ---- */
+
+/* A world with the pending key "k1" beside "k0"; every server shows both. */
+static void
+open_pending(struct world *w)
+{
+	world_open(w, 1);
+	clock_fake_set(1000, w->now);
+	begin_rotation(w, DKIM_ED25519_SHA256);
+	memset(w->names[1].appears_at, 0, sizeof(w->names[1].appears_at));
+}
+
+static void
+close_pending(struct world *w)
+{
+	world_close(w);
+	clock_fake_set(-1, -1);
+}
+
+/* pass - time by both clocks; the monotonic one does not see what was set by hand. */
+static void
+pass(struct world *w, int64_t seconds, int64_t set_by_hand)
+{
+	w->now += seconds + set_by_hand;
+	clock_fake_set(clock_mono_ms() + seconds * 1000, w->now);
+}
+
+/* look - at k0 and k1; what the file says afterwards. */
+static struct rotation
+look(struct world *w, const struct dkim_domain *signed_with, bool is_stopping)
+{
+	const atomic_bool stop = is_stopping;
+	const struct rotation_look look = { .domain = DOMAIN,
+		.configured = dkim_keyring_find(w->keyring, DOMAIN, false),
+		.dns = &w->source,
+		.now = w->now,
+		.deadline_ms = CLOCK_NEVER,
+		.signed_with = signed_with,
+		.is_stopping = &stop };
+	struct domain_key keys[DOMAIN_KEYS_MAX];
+	struct err err = { 0 };
+	struct rotation r;
+	struct arena arena;
+	bool is_moving;
+
+	arena_init(&arena);
+	(void)rotation_keeper_look(w->keeper, &look, &arena, keys, &is_moving);
+	arena_finish(&arena);
+	assert_true(rotation_read(w->folder, DOMAIN, &r, &err));
+	return r;
+}
+
+static void
+test_a_clock_put_forward_ends_no_wait(void **state)
+{
+	struct world w;
+	struct rotation r;
+
+	(void)state;
+	open_pending(&w);
+	(void)look(&w, NULL, false);
+	pass(&w, 10, 86400);
+	assert_int_equal(look(&w, NULL, false).keys[1].state, ROTATION_PENDING);
+	pass(&w, 599, 0);
+	assert_int_equal(look(&w, NULL, false).keys[1].state, ROTATION_PENDING);
+	pass(&w, 1, 0);
+	r = look(&w, NULL, false);
+	assert_int_equal(r.keys[1].state, ROTATION_ACTIVE);
+	pass(&w, 10, 4 * 86400);
+	r = look(&w, NULL, false);
+	assert_int_equal(r.keys[0].state, ROTATION_RETIRING);
+	assert_int_equal(r.keys[0].since, w.now);
+	close_pending(&w);
+}
+
+static void
+test_a_look_that_is_stopped_moves_nothing(void **state)
+{
+	struct world w;
+	int64_t shown_since;
+
+	(void)state;
+	open_pending(&w);
+	shown_since = look(&w, NULL, false).keys[1].shown_since;
+	assert_true(shown_since > 0);
+	memset(w.is_down, 1, sizeof(w.is_down));
+	pass(&w, 60, 0);
+	assert_int_equal(look(&w, NULL, true).keys[1].shown_since, shown_since);
+	assert_int_equal(look(&w, NULL, false).keys[1].shown_since, 0);
+	close_pending(&w);
+}
+
+static void
+test_a_wait_counts_from_the_last_answer(void **state)
+{
+	struct world w;
+
+	(void)state;
+	open_pending(&w);
+	w.answers_after_ms = 7500; /* of each of the two keys */
+	assert_int_equal(look(&w, NULL, false).keys[1].shown_since, w.now + 15);
+	close_pending(&w);
+}
+
+/* Whatever made it sign, a resolver of ours that is behind for example: mail is under way. */
+static void
+test_a_retiring_key_that_has_signed_does_not_retire(void **state)
+{
+	struct dkim_selector selector = { .selector = "k0" };
+	const struct dkim_domain signed_with = {
+		.name = DOMAIN, .selectors = &selector, .selector_count = 1
+	};
+	struct world w;
+
+	(void)state;
+	open_pending(&w);
+	selector.key = dkim_keyring_find(w.keyring, DOMAIN, false)->selectors[0].key;
+	(void)look(&w, NULL, false);
+	pass(&w, 600, 0);
+	assert_int_equal(look(&w, NULL, false).keys[0].state, ROTATION_RETIRING);
+	pass(&w, rules.queue_life_s, 0);
+	assert_int_equal(look(&w, &signed_with, false).keys[0].since, w.now);
+	pass(&w, rules.queue_life_s - 1, 0);
+	assert_int_equal(look(&w, NULL, false).keys[0].state, ROTATION_RETIRING);
+	pass(&w, 1, 0);
+	assert_int_equal(look(&w, NULL, false).keys[0].state, ROTATION_RETIRED);
+	close_pending(&w);
+}
+
+static size_t
+say_one(void *context, const char *name, enum dns_type type, int64_t deadline_ms,
+    struct arena *arena, struct dns_server_answer **out)
+{
+	(void)name, (void)type, (void)deadline_ms;
+	*out = arena_alloc(arena, sizeof(**out));
+	(*out)->answer = *(const struct dns_answer *)context;
+	return 1;
+}
+
+static struct rotation_sight
+sight_of_one(struct dns_answer *answer)
+{
+	const struct dns_source source = { .query_each = say_one, .context = answer };
+	const struct rotation_look look = { .domain = DOMAIN, .dns = &source };
+	struct dns_record record = { .data = VIEW("v=DKIM1; p=") };
+	struct rotation_sight sight;
+	const char *missing;
+	struct arena arena;
+
+	if (answer->status == DNS_FOUND) {
+		answer->records = &record;
+		answer->count = 1;
+	}
+	arena_init(&arena);
+	sight = rotation_sight_of(&look, "k", NULL, &arena, &missing);
+	arena_finish(&arena);
+	assert_int_equal(sight.kind, SIGHT_MISSING);
+	return sight;
+}
+
+/* A record that was there before ours lives on in caches for its own TTL. */
+static void
+test_another_record_is_waited_for_as_long_as_it_is_kept(void **state)
+{
+	struct dns_answer other = { .status = DNS_FOUND, .ttl_s = 3 * 86400 };
+	struct dns_answer none = { .status = DNS_NXDOMAIN, .ttl_s = 3 * 86400 };
+
+	(void)state;
+	assert_int_equal(sight_of_one(&other).ttl_s, 3 * 86400);
+	assert_int_equal(sight_of_one(&none).ttl_s, ROTATION_NEGATIVE_TTL_MAX);
 }
 
 int
@@ -407,6 +592,11 @@ main(void)
 	const struct log_config quiet = { .level = LEVEL_ERROR };
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_signature_ever_names_a_key_that_cannot_be_found),
+		cmocka_unit_test(test_a_clock_put_forward_ends_no_wait),
+		cmocka_unit_test(test_a_look_that_is_stopped_moves_nothing),
+		cmocka_unit_test(test_a_wait_counts_from_the_last_answer),
+		cmocka_unit_test(test_a_retiring_key_that_has_signed_does_not_retire),
+		cmocka_unit_test(test_another_record_is_waited_for_as_long_as_it_is_kept),
 	};
 
 	log_configure(&quiet);

@@ -10,6 +10,8 @@
 
 #include <poll.h>
 #include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/stat.h>
 
 #include "tests/unit/log_capture.h"
 #include "tests/unit/watch_fixture.h"
@@ -402,6 +404,37 @@ test_a_guest_is_learned_from_mail(void **state)
 	watch_fixture_close(&f);
 }
 
+/* Of a domain that was taken out of the configuration, and that mail still names. */
+static void
+test_a_guest_has_no_keys_whatever_lies_in_the_folder(void **state)
+{
+	struct rotation rotation = { .count = 0 };
+	char folder[] = "/tmp/gatepost-test-XXXXXX", path[80], command[96];
+	struct watch_fixture f;
+	struct err err = { 0 };
+
+	(void)state;
+	watch_fixture_open(&f);
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/guest.example", folder);
+	assert_int_equal(mkdir(path, 0750), 0);
+	assert_true(rotation_adopt(&rotation, "old", DKIM_ED25519_SHA256, WATCH_NOW));
+	assert_true(rotation_write(folder, "guest.example", &rotation, &err));
+	assert_true(rotation_key_path(folder, "guest.example", "next", path, sizeof(path)));
+	assert_true(rotation_begin(&rotation, "next", DKIM_ED25519_SHA256, WATCH_NOW, &err));
+	assert_true(dkim_key_generate(DKIM_ED25519_SHA256, 0, path, &err));
+	assert_true(rotation_write(folder, "guest.example", &rotation, &err));
+	f.config.rotation_dir = folder;
+	watch_fixture_restart(&f);
+	assert_null(domain_watch_take(f.watch, "guest.example"));
+	domain_watch_refresh(f.watch, NULL);
+	assert_int_equal(report_of(&f, "guest.example")->key_count, 0);
+	assert_int_equal(dns_table_asked(f.dns, "next._domainkey.guest.example", DNS_TXT), 0);
+	watch_fixture_close(&f);
+	snprintf(command, sizeof(command), "rm -r %s", folder);
+	assert_int_equal(system(command), 0);
+}
+
 static void
 test_what_is_no_domain_is_no_guest(void **state)
 {
@@ -616,6 +649,7 @@ main(void)
 		cmocka_unit_test(test_all_well_is_looked_at_after_refresh),
 		cmocka_unit_test(test_trouble_is_looked_at_after_retry),
 		cmocka_unit_test(test_a_guest_is_learned_from_mail),
+		cmocka_unit_test(test_a_guest_has_no_keys_whatever_lies_in_the_folder),
 		cmocka_unit_test(test_what_is_no_domain_is_no_guest),
 		cmocka_unit_test(test_guests_are_bounded_and_the_longest_unused_goes),
 		cmocka_unit_test(test_a_guest_whom_nobody_asks_for_is_forgotten),
