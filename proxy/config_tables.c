@@ -385,8 +385,8 @@ static const struct conf_table dns_table = {
 
 static const struct conf_row watch_rows[] = {
 	{ NAMED("enabled", CONF_BOOL, config_watch, enabled), .fallback = "true",
-	    .help = "Look at all; without it dkim_sign signs with every key, and there is no "
-		    "preflight." },
+	    .help = "Look at all; without it dkim_sign signs with every key of the "
+		    "configuration and none of rotation, and there is no preflight." },
 	{ NAMED("refresh", CONF_DURATION, config_watch, refresh_ms), .fallback = "1h",
 	    .min = 1000, .max = 7 * DAY,
 	    .help = "How long until a domain with which all is well is looked at again." },
@@ -412,8 +412,9 @@ static const struct conf_row rotation_rows[] = {
 		    "is waited for." },
 	{ NAMED("queue_life", CONF_DURATION, config_rotation, queue_life_ms), .fallback = "7d",
 	    .min = 0, .max = 90 * DAY,
-	    .help = "How long a message may be under way, in anybody's queue: so long the "
-		    "record of a replaced key must stay, or for its TTL if that is longer." },
+	    .help = "How long a message may be under way, in anybody's queue: so long, and "
+		    "limits.session, the record of a replaced key must stay, or for its TTL if "
+		    "that is longer." },
 	{ .key = NULL },
 };
 

@@ -72,8 +72,10 @@ watch_describe(const struct loaded_config *c, struct arena *arena, struct watch_
 		.domains = names,
 		.hostname = config->hostname,
 		.rotation_dir = arena_printf(arena, "%s/dkim", config->state_dir),
+		/* A session may sign as it began, with what a reload has replaced since. */
 		.rotation = { .settle_s = config->rotation.settle_ms / 1000,
-		    .queue_life_s = config->rotation.queue_life_ms / 1000 },
+		    .queue_life_s =
+			(config->rotation.queue_life_ms + config->limits.session_ms) / 1000 },
 		.refresh_s = config->watch.refresh_ms / 1000,
 		.retry_s = config->watch.retry_ms / 1000,
 		.timeout_ms = config->watch.timeout_ms,

@@ -12,6 +12,7 @@
 #include "proxy/commands/record_text.h"
 #include "proxy/config.h"
 #include "proxy/privileges.h"
+#include "proxy/watch.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -59,8 +60,9 @@ struct job {
 	const struct config_domain *domain_config;
 	char domain[DOMAIN_NAME_MAX];
 	char folder[PATH_MAX]; /* STATE_DIR/dkim */
-	uid_t uid;	       /* who serves, and owns what is made */
+	uid_t uid;	       /* who serves, and makes everything in state_dir */
 	gid_t gid;
+	struct dkim_keyring *configured; /* owned */
 	struct rotation rotation;
 	int64_t now;
 };
@@ -127,14 +129,48 @@ find_domain(struct job *job, struct err *err)
 	return true;
 }
 
+/* The keys of the configuration may be root's: they are read before root is given up. */
 static bool
-make_folder(const struct job *job, const char *path, struct err *err)
+read_configured(struct job *job, struct err *err)
 {
-	if (mkdir(path, 0750) != 0)
-		return errno == EEXIST || err_set_errno(err, errno, "cannot make %s", path);
-	if (geteuid() == 0 && chown(path, job->uid, job->gid) != 0)
-		return err_set_errno(err, errno, "cannot give %s to its owner", path);
+	const struct config_dkim_key *keys = job->domain_config->dkim.items;
+
+	job->configured = dkim_keyring_create();
+	for (size_t i = 0; i < job->domain_config->dkim.count; i++) {
+		char warning[160];
+		struct dkim_key *key = dkim_key_read_for(keys[i].key, job->uid, warning, err);
+
+		if (key == NULL ||
+		    !dkim_keyring_add(job->configured, job->domain, keys[i].selector, key, err))
+			return false;
+	}
 	return true;
+}
+
+/*
+ * become_server - the folders below state_dir belong to the user that serves, and so may be
+ * anything: nothing is made in them as root.
+ */
+static bool
+become_server(struct job *job, struct err *err)
+{
+	const char *state_dir = job->config->state_dir;
+
+	if (mkdir(state_dir, 0750) == 0) {
+		if (geteuid() == 0 && chown(state_dir, job->uid, job->gid) != 0)
+			return err_set_errno(
+			    err, errno, "cannot give %s to its owner", state_dir);
+	} else if (errno != EEXIST) {
+		return err_set_errno(err, errno, "cannot make %s", state_dir);
+	}
+	return privileges_drop(job->config->user, job->uid, job->gid, err);
+}
+
+static bool
+make_folder(const char *path, struct err *err)
+{
+	return mkdir(path, 0750) == 0 || errno == EEXIST ||
+	       err_set_errno(err, errno, "cannot make %s", path);
 }
 
 static bool
@@ -143,34 +179,26 @@ prepare_folders(struct job *job, struct err *err)
 	char path[PATH_MAX];
 	int len;
 
-	if (!privileges_find(job->config->user, job->config->group, &job->uid, &job->gid, err))
-		return false;
 	len = snprintf(job->folder, sizeof(job->folder), "%s/dkim", job->config->state_dir);
 	if (len < 0 || (size_t)len >= sizeof(job->folder))
 		return err_set(err, ERR_CONFIG, "state_dir: the path is too long");
 	len = snprintf(path, sizeof(path), "%s/%s", job->folder, job->domain);
 	if (len < 0 || (size_t)len >= sizeof(path))
 		return err_set(err, ERR_CONFIG, "state_dir: the path is too long");
-	return make_folder(job, job->config->state_dir, err) &&
-	       make_folder(job, job->folder, err) && make_folder(job, path, err);
+	return make_folder(job->folder, err) && make_folder(path, err);
 }
 
 /* The keys of the configuration sign today: they are what the new ones take over from. */
 static bool
 adopt_configured(struct job *job, struct err *err)
 {
-	const struct config_dkim_key *keys = job->domain_config->dkim.items;
+	const struct dkim_domain *keys = dkim_keyring_find(job->configured, job->domain, false);
 
-	for (size_t i = 0; i < job->domain_config->dkim.count; i++) {
-		char warning[160];
-		struct dkim_key *key = dkim_key_read_for(keys[i].key, job->uid, warning, err);
+	for (size_t i = 0; keys != NULL && i < keys->selector_count; i++) {
+		const struct dkim_selector *key = &keys->selectors[i];
 
-		if (key == NULL)
-			return false;
-		const bool ok = rotation_adopt(
-		    &job->rotation, keys[i].selector, dkim_key_algorithm(key), job->now);
-		dkim_key_destroy(&key);
-		if (!ok)
+		if (!rotation_adopt(
+			&job->rotation, key->selector, dkim_key_algorithm(key->key), job->now))
 			return err_set(err, ERR_LIMIT, "%s has too many keys", job->domain);
 	}
 	return true;
@@ -251,11 +279,8 @@ make_key(struct job *job, enum dkim_algorithm algorithm, struct err *err)
 	if (!rotation_begin(&job->rotation, selector, algorithm, job->now, err) ||
 	    !dkim_key_generate(algorithm, BITS, path, err))
 		return false;
-	if ((geteuid() != 0 || chown(path, job->uid, job->gid) == 0) &&
-	    rotation_write(job->folder, job->domain, &job->rotation, err))
+	if (rotation_write(job->folder, job->domain, &job->rotation, err))
 		return true;
-	if (err->kind == ERR_NONE)
-		err_set_errno(err, errno, "%s", path);
 	(void)unlink(path);
 	return false;
 }
@@ -345,22 +370,30 @@ print_what_follows(const struct job *job)
 
 /* ---- the command ---- */
 
+/*
+ * cancel - what is pending is retired at once. Its selector stays in the list, so that no other
+ * key gets that name: caches may hold the record of this one.
+ */
 static bool
 cancel(struct job *job, struct err *err)
 {
-	struct rotation kept = { .count = 0 };
+	const struct rotation before = job->rotation;
 	char path[PATH_MAX];
+	size_t pending = 0;
 
-	for (size_t i = 0; i < job->rotation.count; i++) {
-		if (job->rotation.keys[i].state != ROTATION_PENDING)
-			kept.keys[kept.count++] = job->rotation.keys[i];
+	for (size_t i = 0; i < before.count; i++) {
+		if (before.keys[i].state != ROTATION_PENDING)
+			continue;
+		job->rotation.keys[i].state = ROTATION_RETIRED;
+		job->rotation.keys[i].since = job->now;
+		pending++;
 	}
-	if (kept.count == job->rotation.count)
+	if (pending == 0)
 		return err_set(err, ERR_CONFIG, "no key of %s is pending", job->domain);
-	if (!rotation_write(job->folder, job->domain, &kept, err))
+	if (!rotation_write(job->folder, job->domain, &job->rotation, err))
 		return false;
-	for (size_t i = 0; i < job->rotation.count; i++) {
-		const struct rotation_key *key = &job->rotation.keys[i];
+	for (size_t i = 0; i < before.count; i++) {
+		const struct rotation_key *key = &before.keys[i];
 
 		if (key->state == ROTATION_PENDING &&
 		    rotation_key_path(
@@ -407,7 +440,11 @@ work(struct job *job, struct err *err)
 	bool ok;
 	int lock;
 
-	if (!find_domain(job, err) || !prepare_folders(job, err))
+	if (!find_domain(job, err) ||
+	    !privileges_find(
+		job->config->user, job->config->group, &job->uid, &job->gid, err) ||
+	    !read_configured(job, err) || !become_server(job, err) ||
+	    !prepare_folders(job, err))
 		return false;
 	lock = rotation_lock(job->folder, job->domain, clock_mono_ms() + LOCK_WAIT_MS, err);
 	if (lock < 0)
@@ -436,13 +473,18 @@ command_rotate(int argc, char **argv)
 	struct loaded_config *loaded = config_load(o.config, &errors);
 	for (size_t i = 0; i < errors.count; i++)
 		fprintf(stderr, "%s\n", errors.lines[i]);
-	if (loaded != NULL) {
+	if (loaded != NULL && !watch_is_needed(loaded)) {
+		fprintf(stderr, "gatepost rotate: nothing would ever sign with a new key: put "
+				"dkim_sign into a "
+				"chain, and leave watch.enabled true\n");
+	} else if (loaded != NULL) {
 		struct job job = {
 			.options = &o, .config = &loaded->config, .now = clock_real_s()
 		};
 		ok = work(&job, &err);
 		if (!ok)
 			fprintf(stderr, "gatepost rotate: %s\n", err.text);
+		dkim_keyring_destroy(&job.configured);
 	}
 	config_unload(&loaded);
 	conf_errors_finish(&errors);

@@ -306,6 +306,7 @@ on_stop(evutil_socket_t signal_number, short what, void *arg)
 	notify_send("STOPPING=1");
 	session_set_draining(true);
 	listeners_use(e->listeners, NULL);
+	snapshot_retire(e->current); /* its watch ends while sessions do */
 	e->drain_deadline_ms = clock_mono_ms() + e->current->config->drain_ms;
 	e->stop_deadline_ms = e->drain_deadline_ms + STOP_MS;
 	on_drain(-1, 0, e);

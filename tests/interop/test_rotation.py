@@ -4,8 +4,10 @@ and lose it, a gate that is restarted in the middle, and a verifier that asks an
 Whole months of it are simulated in tests/unit/test_dkim_rotation_keeper.c."""
 
 import json
+import os
 import random
 import re
+import shutil
 import subprocess
 import time
 
@@ -66,7 +68,8 @@ def world(gate_keys, sink, start_gate):
     dns = Dns(gate_keys.dkim_records())
     settings = dns.settings()
     settings.update({"watch": {"refresh": "1s", "retry": "1s"},
-                     "rotation": {"settle": "2s", "queue_life": "6s"}})
+                     "rotation": {"settle": "2s", "queue_life": "4s"},
+                     "limits.session": "2s"})  # which counts too: it may sign as it began
     gate = start_gate(config.smtp_upstream([sink.address]), settings)
     yield gate, dns, sink
     dns.stop()
@@ -180,6 +183,51 @@ def test_what_is_pending_can_be_taken_back(world):
     assert "is taken back" in run(gate, "rotate", "--cancel", DOMAIN)
     run(gate, "rotate", "--cancel", DOMAIN, code=1)
     assert selectors_of_a_message(gate, dns, sink) == ["ed", "rsa"]
+
+
+def test_a_selector_that_was_taken_back_is_never_used_again(world):
+    """Its record may live on in the DNS and in caches, and the gate has seen its key."""
+    gate, dns, sink = world
+    first = {key["selector"] for key in json.loads(run(gate, "rotate", "--json", DOMAIN))}
+    gate.wait_for("domain.key", {"selector": min(first)}, limit_s=LIMIT_S)
+    run(gate, "rotate", "--cancel", DOMAIN)
+    second = json.loads(run(gate, "rotate", "--json", DOMAIN))
+    assert len(first) == len(second) == 2
+    assert not first & {key["selector"] for key in second}
+    for key in second:
+        dns.records[key["name"]] = key["record"]
+        dns.publish(key["name"], key["record"], [0, 1, 2])
+        gate.wait_for("dkim.rotation", {"selector": key["selector"], "to": "active"},
+                      limit_s=LIMIT_S)
+    wait_until("the second ones sign",
+               lambda: selectors_of_a_message(gate, dns, sink) ==
+               sorted(key["selector"] for key in second))
+
+
+def test_root_makes_nothing_where_the_serving_user_may_lead_it(world, tmp_path):
+    gate, _, _ = world
+    folder = os.path.join(gate.config["state_dir"], "dkim")
+    run(gate, "rotate", DOMAIN)
+    owner = os.stat(gate.config["state_dir"]).st_uid
+    for name in os.listdir(os.path.join(folder, DOMAIN)):
+        assert os.stat(os.path.join(folder, DOMAIN, name)).st_uid == owner
+    if os.getuid() != 0:
+        return
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir(mode=0o700)
+    shutil.rmtree(os.path.join(folder, DOMAIN))
+    os.symlink(elsewhere, os.path.join(folder, DOMAIN))
+    run(gate, "rotate", DOMAIN, code=1)
+    assert os.listdir(elsewhere) == []
+
+
+def test_without_a_watch_there_is_no_rotation(world):
+    gate, _, _ = world
+    gate.stop()
+    gate.set("watch", {"enabled": False})
+    gate.write_config()
+    run(gate, "rotate", DOMAIN, code=1)
+    assert not os.path.exists(os.path.join(gate.config["state_dir"], "dkim"))
 
 
 def test_what_cannot_be_rotated_says_why(world):
