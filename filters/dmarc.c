@@ -17,6 +17,7 @@
 #include "lib/domain/dmarc_store.h"
 
 #include <stddef.h>
+#include <stdio.h>
 
 METRIC_COUNTER(judged_total, "gatepost_dmarc_total", "Messages that the link dmarc has judged.",
     "result", "done", "override");
@@ -329,6 +330,23 @@ act(struct link_call *call, const struct verdict *v)
 	return LINK_NEXT;
 }
 
+/*
+ * admit_gaps - what one of these links would have found could have made it a pass, or put a
+ * trusted sealer's word in.
+ */
+static void
+admit_gaps(const struct link_call *call, struct dmarc_outcome *outcome)
+{
+	static const char *const finders[] = { "spf", "dkim_verify", "arc" };
+
+	for (size_t i = 0; i < ARRAY_LEN(finders) && outcome->result == AUTHRES_FAIL; i++) {
+		if (!link_has_failed(call, finders[i]))
+			continue;
+		outcome->result = AUTHRES_TEMPERROR;
+		snprintf(outcome->reason, sizeof(outcome->reason), "%s has failed", finders[i]);
+	}
+}
+
 static enum link_answer
 dmarc_message(struct link_call *call)
 {
@@ -352,6 +370,7 @@ dmarc_message(struct link_call *call)
 	request.from_count = v.author.count;
 	request.results = link_results(call, &request.result_count);
 	dmarc_evaluate(&request, link_arena(call), &v.outcome);
+	admit_gaps(call, &v.outcome);
 	decide(call, &v);
 	publish(call, &v);
 	note(call, &v);

@@ -16,6 +16,15 @@ chain_find(const struct chain_entry *chain, size_t count, const char *name)
 	return SIZE_MAX;
 }
 
+/* chain_counts - it is among the first count links, and what it finds out is heeded. */
+static bool
+chain_counts(const struct chain_entry *chain, size_t count, const char *name)
+{
+	const size_t at = chain_find(chain, count, name);
+
+	return at != SIZE_MAX && chain[at].mode != MODE_SHADOW;
+}
+
 static void
 warn_proxy_networks(
     const struct config_listener *l, const char *path, struct conf_errors *warnings)
@@ -138,11 +147,11 @@ warn_dmarc(const struct chain_entry *chain, size_t count, struct conf_where wher
 
 	if (at == SIZE_MAX)
 		return;
-	has_spf = chain_find(chain, at, "spf") != SIZE_MAX;
-	has_dkim = chain_find(chain, at, "dkim_verify") != SIZE_MAX;
+	has_spf = chain_counts(chain, at, "spf");
+	has_dkim = chain_counts(chain, at, "dkim_verify");
 	if (!has_spf || !has_dkim)
 		conf_error(warnings, where, path,
-		    "\"dmarc\" has no %s%s%s before it: good mail will fail",
+		    "\"dmarc\" has no %s%s%s before it that counts: good mail will fail",
 		    has_spf ? "" : "\"spf\"", has_spf || has_dkim ? "" : " and no ",
 		    has_dkim ? "" : "\"dkim_verify\"");
 	if (chain_find(chain, count, "arc") != SIZE_MAX &&

@@ -40,6 +40,8 @@ struct chain_run {
 	struct arena arena; /* of the results' texts */
 	struct authres results[AUTHRES_MAX];
 	size_t result_count;
+	const char **failed; /* owned: names of links that were passed over */
+	size_t failed_count;
 	int64_t dns_spent_ms;
 };
 
@@ -185,6 +187,7 @@ chain_run_create(const struct chain *c)
 	struct chain_run *r = mem_calloc(1, sizeof(*r));
 
 	r->memory = mem_calloc(c->memory_size + 1, 1);
+	r->failed = mem_calloc(c->count + 1, sizeof(*r->failed));
 	buf_init(&r->notes, LINK_NOTES_MAX);
 	arena_init(&r->arena);
 	return r;
@@ -198,6 +201,7 @@ chain_run_destroy(struct chain_run **r)
 	buf_finish(&(*r)->notes);
 	arena_finish(&(*r)->arena);
 	mem_free((*r)->memory);
+	mem_free((*r)->failed);
 	mem_free(*r);
 	*r = NULL;
 }
@@ -342,6 +346,14 @@ call_keep_results(const struct link_call *call, struct chain_run *run)
 	}
 }
 
+/* call_keep_failure - once for a link, however often its hooks fail. */
+static void
+call_keep_failure(const struct link_call *call, struct chain_run *run)
+{
+	if (run != NULL && !link_has_failed(call, call->link->name))
+		run->failed[run->failed_count++] = call->link->name;
+}
+
 /* call_obey - true: the stage goes on. */
 static bool
 call_obey(struct link_call *call, enum link_answer answer, const struct chain_entry *entry,
@@ -361,8 +373,10 @@ call_obey(struct link_call *call, enum link_answer answer, const struct chain_en
 		*reply_out = call->reply;
 	if (answer != LINK_FAIL)
 		return answer == LINK_NEXT;
-	if (entry->on_error == ON_ERROR_PASS)
+	if (entry->on_error == ON_ERROR_PASS) {
+		call_keep_failure(call, run);
 		return true;
+	}
 	smtp_reply_set(reply_out, call->stage == STAGE_CONNECT ? 421 : 451, "4.3.0",
 	    "%s cannot be checked right now, please try again later", call->link->name);
 	return false;
@@ -390,6 +404,8 @@ chain_run_stage(const struct chain *c, struct chain_run *run, enum link_stage st
 			.message = message,
 			.earlier = run != NULL ? run->results : NULL,
 			.earlier_count = run != NULL ? run->result_count : 0,
+			.failed = run != NULL ? run->failed : NULL,
+			.failed_count = run != NULL ? run->failed_count : 0,
 			.dns_left_ms = c->dns_time_ms - (run != NULL ? run->dns_spent_ms : 0),
 		};
 

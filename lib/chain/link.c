@@ -130,6 +130,16 @@ link_results(const struct link_call *call, size_t *count_out)
 	return call->earlier;
 }
 
+bool
+link_has_failed(const struct link_call *call, const char *name)
+{
+	for (size_t i = 0; i < call->failed_count; i++) {
+		if (strcmp(call->failed[i], name) == 0)
+			return true;
+	}
+	return false;
+}
+
 void
 link_note(struct link_call *call, const char *key, const char *fmt, ...)
 {

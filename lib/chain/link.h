@@ -112,6 +112,12 @@ struct edits *link_edits(struct link_call *call);
 void link_publish(struct link_call *call, const struct authres *result);
 const struct authres *link_results(const struct link_call *call, size_t *count_out);
 
+/*
+ * link_has_failed - the link of that name could not decide, earlier in this transaction, and
+ * was passed over (on_error = "pass"): results that it would have published are missing.
+ */
+bool link_has_failed(const struct link_call *call, const char *name);
+
 /* link_note - a word for the msg.done line ("dkim=example.com/2026a"). */
 void link_note(struct link_call *call, const char *key, const char *fmt, ...) PRINTF_LIKE(3, 4);
 

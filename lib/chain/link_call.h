@@ -31,6 +31,8 @@ struct link_call {
 	size_t result_count;
 	const struct authres *earlier; /* borrowed: the transaction's; NULL: none yet */
 	size_t earlier_count;
+	const char *const *failed; /* names of links, borrowed */
+	size_t failed_count;
 	struct buf notes; /* become the transaction's when the link answers NEXT or REFUSE */
 	struct smtp_reply reply; /* of link_refuse */
 	struct err failure;	 /* of link_fail */

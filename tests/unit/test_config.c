@@ -417,6 +417,11 @@ static const struct warning_case warning_cases[] = {
 	    { .submission = "submission: { upstream = \"mta\"; chain = [ \"identity\", "
 			    "\"dmarc\", \"dkim_sign\" ]; };" },
 	    ":7: submission.chain: \"dmarc\" has no \"spf\" and no \"dkim_verify\" before it" },
+	{ "dmarc behind a shadow",
+	    { .submission = "submission: { upstream = \"mta\"; chain = [ \"identity\", "
+			    "\"spf\", \"dkim_verify\", \"dmarc\", \"dkim_sign\" ]; };",
+		.rest = "spf: { mode = \"shadow\"; };" },
+	    ":7: submission.chain: \"dmarc\" has no \"spf\" before it that counts" },
 	{ "a record of what nobody finds out",
 	    { .rest = "dmarc_reports: { store = true; from = \"r@example.com\"; };" },
 	    ":8: dmarc_reports.store: is on, but inbound.chain has no \"dmarc\"" },

@@ -492,6 +492,57 @@ test_bad_from_asks_no_dns(void **state)
 	run_close(&run);
 }
 
+static enum link_answer
+fail_message(struct link_call *call)
+{
+	return link_fail(call, "as the test wants it");
+}
+
+/* behind_failed - what dmarc does when the link of that name was passed over. */
+static int
+behind_failed(const char *name, enum link_mode mode, const char *header)
+{
+	const struct link failing = {
+		.abi = LINK_ABI, .name = name, .kind = LINK_POLICY, .message = fail_message
+	};
+	struct chain_entry entries[] = {
+		{ .link = &failing,
+		    .mode = mode,
+		    .on_error = ON_ERROR_PASS,
+		    .timeout_ms = 1000 },
+		{ .link = NULL },
+	};
+	struct run run;
+	int code;
+
+	run_open(&run, "");
+	const struct link_env env = { .dns = dns_table_source(run.dns) };
+	chain_run_destroy(&run.f.run);
+	chain_destroy(&run.f.chain);
+	assert_true(link_fixture_entry(&run.f, &link_dmarc, "", &entries[1]));
+	run.f.chain = chain_create(entries, 2, &env, &run.f.errors);
+	run.f.run = chain_run_create(run.f.chain);
+	run_message(&run, header, "");
+	code = run.code;
+	run_close(&run);
+	return code;
+}
+
+/* What it would have found could have been a pass. */
+static void
+test_a_link_that_was_passed_over_makes_no_fail(void **state)
+{
+	(void)state;
+	assert_int_equal(behind_failed("spf", MODE_ENFORCE, FROM("reject.example")), 451);
+	assert_int_equal(
+	    behind_failed("dkim_verify", MODE_ENFORCE, FROM("reject.example")), 451);
+	assert_int_equal(behind_failed("arc", MODE_ENFORCE, FROM("reject.example")), 451);
+	assert_int_equal(behind_failed("spf", MODE_ENFORCE, FROM("none.example")), 0);
+	assert_int_equal(behind_failed("spf", MODE_ENFORCE, FROM("unknown.example")), 0);
+	assert_int_equal(behind_failed("spf", MODE_SHADOW, FROM("reject.example")), 550);
+	assert_int_equal(behind_failed("hop_limit", MODE_ENFORCE, FROM("reject.example")), 550);
+}
+
 static void
 test_bad_settings_are_refused(void **state)
 {
@@ -549,6 +600,7 @@ main(void)
 		cmocka_unit_test(test_a_refusal_publishes_too),
 		cmocka_unit_test(test_another_field_by_option),
 		cmocka_unit_test(test_bad_from_asks_no_dns),
+		cmocka_unit_test(test_a_link_that_was_passed_over_makes_no_fail),
 		cmocka_unit_test(test_bad_settings_are_refused),
 		cmocka_unit_test(test_without_dns_there_is_no_dmarc),
 	};
