@@ -219,17 +219,31 @@ parse_term(struct parser *p, struct spf_record *out)
 	return parse_directive(p, s, &out->terms[out->count++]);
 }
 
+static size_t
+count_terms(struct view text)
+{
+	struct view term;
+	size_t count = 0;
+
+	while (view_split(&text, ' ', &term))
+		count += term.len > 0;
+	return count;
+}
+
 bool
 spf_record_parse(
     struct view text, struct arena *arena, struct spf_record *out, char why[SPF_WHY_MAX])
 {
 	struct parser p = { .why = why };
 	struct view rest = view_from(text, sizeof("v=spf1") - 1);
-	size_t room = 1;
+	const size_t room = count_terms(rest);
 
-	for (size_t i = 0; i < rest.len; i++)
-		room += rest.p[i] == ' ';
-	*out = (struct spf_record){ .terms = arena_alloc(arena, room * sizeof(*out->terms)) };
+	*out = (struct spf_record){ .terms = NULL };
+	if (room > SPF_RECORD_TERMS_MAX) {
+		(void)snprintf(why, SPF_WHY_MAX, "%zu terms are too many", room);
+		return false;
+	}
+	out->terms = arena_alloc(arena, (room + 1) * sizeof(*out->terms));
 	while (view_split(&rest, ' ', &p.term)) {
 		if (p.term.len > 0 && !parse_term(&p, out))
 			return false;

@@ -12,7 +12,8 @@
 #include "lib/mail/authres.h"
 #include "lib/net/address.h"
 
-#define SPF_WHY_MAX 160
+#define SPF_WHY_MAX	     160
+#define SPF_RECORD_TERMS_MAX 2048 /* more than addresses fit into a TXT record of 16 KiB */
 
 enum spf_kind {
 	SPF_ALL,

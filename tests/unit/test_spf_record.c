@@ -8,6 +8,7 @@
 
 #include "lib/domain/spf_macro.h"
 #include "lib/domain/spf_record.h"
+#include "lib/net/dns.h"
 
 #include <stdio.h>
 
@@ -378,6 +379,27 @@ test_cap(void **state)
 	buf_finish(&out);
 }
 
+/* Eleven of them may be in memory for one sender, and 256 senders at a time. */
+static void
+test_too_many_terms(void **state)
+{
+	static char text[DNS_TXT_MAX + 1] = "v=spf1";
+	struct arena arena;
+	struct spf_record record;
+	char why[SPF_WHY_MAX];
+
+	(void)state;
+	arena_init(&arena);
+	memset(text + 6, ' ', sizeof(text) - 7);
+	assert_true(spf_record_parse(view_of(text), &arena, &record, why));
+	assert_int_equal(record.count, 0);
+	for (size_t i = 7; i + 1 < sizeof(text); i += 2)
+		text[i] = 'a';
+	assert_false(spf_record_parse(view_of(text), &arena, &record, why));
+	assert_string_equal(why, "8189 terms are too many");
+	arena_finish(&arena);
+}
+
 int
 main(void)
 {
@@ -388,6 +410,7 @@ main(void)
 		cmocka_unit_test(test_macros),
 		cmocka_unit_test(test_macro_grammar),
 		cmocka_unit_test(test_cap),
+		cmocka_unit_test(test_too_many_terms),
 	};
 
 	return cmocka_run_group_tests_name("spf_record", tests, NULL, NULL);
