@@ -31,11 +31,11 @@ add(const struct work *w, enum finding_level level, const char *area, const char
 	char text[TEXT_MAX];
 	va_list ap;
 
-	if (w->out->count == FINDINGS_MAX)
-		return;
 	va_start(ap, fmt);
 	vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
+	if (w->out->count == FINDINGS_MAX)
+		return;
 	w->out->items[w->out->count++] = (struct finding){
 		.level = level,
 		.area = area,
@@ -323,9 +323,42 @@ judge_old_key(
 		    "retiring: leave its record in the DNS until %s", day(w, until));
 }
 
+static bool
+has_key(const struct domain_report *report, const char *selector)
+{
+	for (size_t i = 0; i < report->key_count; i++) {
+		if (view_eq_nocase(view_of(report->keys[i].selector), view_of(selector)))
+			return true;
+	}
+	return false;
+}
+
+/* judge_unread - keys of which nothing can be said; how many there are. */
+static size_t
+judge_unread(const struct work *w)
+{
+	const struct findings_request *r = w->request;
+	size_t count = r->unread_count;
+
+	for (size_t i = 0; i < r->unread_count; i++)
+		add(w, FINDING_PROBLEM, "dkim", r->unread[i].selector, "%s", r->unread[i].why);
+	for (size_t i = 0; i < r->rotation->count; i++) {
+		const struct rotation_key *key = &r->rotation->keys[i];
+
+		if (key->is_configured || key->state == ROTATION_RETIRED ||
+		    has_key(w->report, key->selector))
+			continue;
+		add(w, FINDING_PROBLEM, "dkim", key->selector,
+		    "%s: its private key cannot be read", rotation_state_name(key->state));
+		count++;
+	}
+	return count;
+}
+
 static void
 judge_keys(const struct work *w)
 {
+	const size_t unread = judge_unread(w);
 	size_t signing = 0;
 
 	for (size_t i = 0; i < w->report->key_count; i++) {
@@ -340,7 +373,7 @@ judge_keys(const struct work *w)
 		else
 			judge_old_key(w, key, state);
 	}
-	if (signing == 0)
+	if (signing == 0 && unread == 0)
 		add(w, FINDING_PROBLEM, "dkim", "",
 		    "no key signs for it: gatepost keygen makes one");
 }
@@ -553,12 +586,9 @@ finding_level_name(enum finding_level level)
 enum finding_level
 findings_worst(const struct findings *findings)
 {
+	/* OK and NOTE weigh nothing. */
 	static const int weight[] = {
-		[FINDING_OK] = 0,
-		[FINDING_NOTE] = 0,
-		[FINDING_WARNING] = 1,
-		[FINDING_UNKNOWN] = 2,
-		[FINDING_PROBLEM] = 3,
+		[FINDING_WARNING] = 1, [FINDING_UNKNOWN] = 2, [FINDING_PROBLEM] = 3
 	};
 	enum finding_level worst = FINDING_OK;
 

@@ -32,6 +32,11 @@ struct findings {
 	size_t count;
 };
 
+/* A key that is configured and cannot be read, by whoever asks. */
+struct unread_key {
+	const char *selector, *why;
+};
+
 struct findings_request {
 	const struct domain_report *report;
 	const struct dns_source *dns;
@@ -39,6 +44,8 @@ struct findings_request {
 	int64_t now; /* seconds since 1970 */
 	const struct sockaddr_storage *egress;
 	size_t egress_count;
+	const struct unread_key *unread;
+	size_t unread_count;
 	const struct rotation *rotation; /* states of the keys; may be empty */
 	struct rotation_rules rotation_rules;
 	bool has_bulk_rules; /* the link bulk_rules looks at this domain's mail */

@@ -61,27 +61,38 @@ struct run {
 
 /* ---- keys ---- */
 
+/* The configured keys of one domain. */
+struct keys {
+	struct dkim_keyring *ring; /* owned */
+	struct unread_key unread[DKIM_SELECTORS_MAX];
+	size_t unread_count;
+};
+
 /* A key that this user cannot read is a finding like any other. */
 static void
-add_key(struct dkim_keyring *keyring, const struct run *run, const char *domain,
-    const struct config_dkim_key *config)
+add_key(struct keys *keys, const struct run *run, const char *domain,
+    const struct config_dkim_key *config, struct arena *arena)
 {
 	char warning[160] = "";
 	struct err err = { 0 };
 	struct dkim_key *key = dkim_key_read_for(config->key, run->uid, warning, &err);
 
-	if (key == NULL || !dkim_keyring_add(keyring, domain, config->selector, key, &err))
-		fprintf(stderr, "gatepost check-domain: %s\n", err.text);
-	if (warning[0] != '\0')
-		fprintf(stderr, "gatepost check-domain: %s: %s\n", config->selector, warning);
+	if (key != NULL && dkim_keyring_add(keys->ring, domain, config->selector, key, &err)) {
+		if (warning[0] != '\0')
+			fprintf(stderr, "gatepost check-domain: %s: %s\n", config->selector,
+			    warning);
+	} else if (keys->unread_count < ARRAY_LEN(keys->unread)) {
+		keys->unread[keys->unread_count++] = (struct unread_key){ config->selector,
+			arena_strdup(arena, view_of(err.text)) };
+	}
 }
 
-static struct dkim_keyring *
-make_keyring(const struct run *run, const char *domain)
+static void
+read_keys(const struct run *run, const char *domain, struct arena *arena, struct keys *out)
 {
 	const struct config_domain *all = run->loaded->config.domains.items;
-	struct dkim_keyring *keyring = dkim_keyring_create();
 
+	*out = (struct keys){ .ring = dkim_keyring_create() };
 	for (size_t i = 0; i < run->loaded->config.domains.count; i++) {
 		const struct config_dkim_key *keys = all[i].dkim.items;
 		char name[DOMAIN_NAME_MAX];
@@ -89,9 +100,8 @@ make_keyring(const struct run *run, const char *domain)
 		if (!domain_to_ascii(view_of(all[i].name), name) || strcmp(name, domain) != 0)
 			continue;
 		for (size_t j = 0; j < all[i].dkim.count; j++)
-			add_key(keyring, run, domain, &keys[j]);
+			add_key(out, run, domain, &keys[j], arena);
 	}
-	return keyring;
 }
 
 /* ---- printing ---- */
@@ -140,14 +150,14 @@ print_json(const char *domain, const struct findings *findings, bool is_first)
 /* ---- one domain ---- */
 
 static void
-judge(struct run *run, const char *domain, const struct dkim_keyring *keyring,
+judge(struct run *run, const char *domain, const struct keys *configured,
     struct rotation_keeper *keeper, struct arena *arena)
 {
 	const struct dns_source *dns = resolver_source(run->resolver);
 	const int64_t deadline_ms = clock_mono_ms() + run->watch.timeout_ms;
 	const struct rotation_look look = {
 		.domain = domain,
-		.configured = dkim_keyring_find(keyring, domain, false),
+		.configured = dkim_keyring_find(configured->ring, domain, false),
 		.dns = dns,
 		.now = clock_real_s(),
 		.deadline_ms = deadline_ms,
@@ -181,6 +191,8 @@ judge(struct run *run, const char *domain, const struct dkim_keyring *keyring,
 		.now = look.now,
 		.egress = run->watch.egress,
 		.egress_count = run->watch.egress_count,
+		.unread = configured->unread,
+		.unread_count = configured->unread_count,
 		.rotation = &rotation,
 		.rotation_rules = run->watch.rotation,
 		.has_bulk_rules = watch_has_bulk_rules(run->loaded, domain),
@@ -200,34 +212,45 @@ judge(struct run *run, const char *domain, const struct dkim_keyring *keyring,
 static void
 check_one(struct run *run, const char *domain)
 {
-	struct dkim_keyring *keyring = make_keyring(run, domain);
 	struct rotation_keeper *keeper =
 	    rotation_keeper_create(run->watch.rotation_dir, &run->watch.rotation);
 	struct arena arena;
+	struct keys keys;
 
 	arena_init(&arena);
-	judge(run, domain, keyring, keeper, &arena);
+	read_keys(run, domain, &arena, &keys);
+	judge(run, domain, &keys, keeper, &arena);
 	arena_finish(&arena);
 	rotation_keeper_destroy(&keeper);
-	dkim_keyring_destroy(&keyring);
+	dkim_keyring_destroy(&keys.ring);
 }
 
 /* ---- the command ---- */
 
 static bool
+are_domains(char **names, size_t count)
+{
+	char domain[DOMAIN_NAME_MAX];
+
+	for (size_t i = 0; i < count; i++) {
+		if (domain_to_ascii(view_of(names[i]), domain))
+			continue;
+		fprintf(
+		    stderr, "gatepost check-domain: \"%s\" is not a domain name\n", names[i]);
+		return false;
+	}
+	return true;
+}
+
+static void
 check_named(struct run *run, char **names, size_t count)
 {
 	for (size_t i = 0; i < count; i++) {
 		char domain[DOMAIN_NAME_MAX];
 
-		if (!domain_to_ascii(view_of(names[i]), domain)) {
-			fprintf(stderr, "gatepost check-domain: \"%s\" is not a domain name\n",
-			    names[i]);
-			return false;
-		}
-		check_one(run, domain);
+		if (domain_to_ascii(view_of(names[i]), domain))
+			check_one(run, domain);
 	}
-	return true;
 }
 
 static void
@@ -290,10 +313,8 @@ check(const struct options *o, const struct loaded_config *loaded, char **names,
 	printf("%s", o->is_json ? "[" : "");
 	if (o->is_all)
 		check_all(&run);
-	else if (!check_named(&run, names, count)) {
-		status = EXIT_USAGE;
-		goto out;
-	}
+	else
+		check_named(&run, names, count);
 	printf("%s", o->is_json ? "]\n" : "");
 	status = fflush(stdout) == 0 ? exit_status(&run) : EXIT_FAILURE;
 out:
@@ -333,6 +354,8 @@ command_check_domain(int argc, char **argv)
 		fputs(usage, stderr);
 		return EXIT_USAGE;
 	}
+	if (!are_domains(argv + optind, (size_t)(argc - optind)))
+		return EXIT_USAGE; /* before anything is printed */
 	conf_errors_init(&errors);
 	struct loaded_config *loaded = config_load(o.config, &errors);
 	for (size_t i = 0; i < errors.count; i++)

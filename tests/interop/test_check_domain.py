@@ -128,3 +128,47 @@ def test_a_domain_that_is_not_ours_is_judged_too(checked, dns_server):
     status, findings = checked("example.net")
     assert status == 1
     assert ("dkim", "problem") in {(area, level) for area, level, _, _ in findings}
+
+
+EVIL = b'\x1b[31m\x07\x9b2J"\\\x00\x7f\xff\n\xc2\x9b'
+
+
+@pytest.mark.parametrize("name, kind, value", [
+    (DOMAIN, "TXT", b"v=spf1 " + EVIL + b" -all"),
+    (DOMAIN, "TXT", b"v=spf1 exists:%{i}" + EVIL + b" -all"),
+    (DOMAIN, "TXT", b"v=spf1 redirect=" + EVIL),
+    (f"rsa._domainkey.{DOMAIN}", "TXT", b"v=DKIM1; k=" + EVIL + b"; p=AA"),
+    (f"rsa._domainkey.{DOMAIN}", "TXT", b"v=DKIM1; h=" + EVIL + b"; t=" + EVIL + b"; p=AA"),
+    (f"rsa._domainkey.{DOMAIN}", "TXT", b"v=" + EVIL),
+    (f"_dmarc.{DOMAIN}", "TXT", b"v=DMARC1; p=" + EVIL),
+    (f"_dmarc.{DOMAIN}", "TXT", b"v=DMARC1; p=reject; rua=" + EVIL + b"; adkim=" + EVIL),
+    (DOMAIN, "MX", "10 a\\027[31m\\155b.example.com."),
+    ("1.2.0.192.in-addr.arpa", "PTR", "a\\027[31m\\155b.example.com."),
+])
+def test_hostile_answers_reach_neither_terminal_nor_json(checked, dns_server, name, kind, value):
+    dns_server.set(name, kind, value)
+    _, findings = checked(DOMAIN)
+    assert findings
+    _, text = checked(DOMAIN, as_json=False)
+    assert {c for c in text if not " " <= c <= "~"} == {"\n"}
+
+
+def test_a_name_that_is_none_prints_no_half_of_an_answer(checked):
+    status, text = checked("--json", DOMAIN, "no domain", as_json=False)
+    assert status == 2
+    assert "[" not in text
+
+
+def test_a_key_that_cannot_be_read_is_a_finding(checked, gate_keys):
+    with open(gate_keys.dkim_rsa, "rb") as key:
+        text = key.read()
+    with open(gate_keys.dkim_rsa, "wb") as key:  # neither user nor root could use it
+        key.write(b"nonsense")
+    try:
+        status, findings = checked(DOMAIN)
+    finally:
+        with open(gate_keys.dkim_rsa, "wb") as key:
+            key.write(text)
+    assert status == 1
+    [text] = [text for area, _, subject, text in findings if (area, subject) == ("dkim", "rsa")]
+    assert "holds no private key" in text
