@@ -10,7 +10,6 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
-#include <openssl/x509.h>
 
 static EVP_MD_CTX *
 hash_begin(void)
@@ -35,59 +34,6 @@ hash_end(EVP_MD_CTX *md, unsigned char out[ARC_HASH_SIZE])
 	if (EVP_DigestFinal_ex(md, out, NULL) != 1)
 		BUG("SHA-256 failed");
 	EVP_MD_CTX_free(md);
-}
-
-/* The key and what it says of the hash. */
-
-static EVP_PKEY *
-public_key(const struct dkim_key_text *key)
-{
-	const unsigned char *p = (const unsigned char *)key->key.p;
-
-	if (key->type == DKIM_KEY_ED25519)
-		return EVP_PKEY_new_raw_public_key(EVP_PKEY_ED25519, NULL, p, key->key.len);
-	return d2i_PUBKEY(NULL, &p, (long)key->key.len);
-}
-
-static bool
-rsa_verifies(EVP_PKEY *pkey, struct view signature, const unsigned char hash[ARC_HASH_SIZE])
-{
-	EVP_PKEY_CTX *ctx = EVP_PKEY_CTX_new(pkey, NULL);
-	const bool ok = ctx != NULL && EVP_PKEY_verify_init(ctx) == 1 &&
-			EVP_PKEY_CTX_set_rsa_padding(ctx, RSA_PKCS1_PADDING) == 1 &&
-			EVP_PKEY_CTX_set_signature_md(ctx, EVP_sha256()) == 1 &&
-			EVP_PKEY_verify(ctx, (const unsigned char *)signature.p, signature.len,
-			    hash, ARC_HASH_SIZE) == 1;
-
-	EVP_PKEY_CTX_free(ctx);
-	return ok;
-}
-
-/* RFC 8463 3: the hash is what Ed25519 signs. */
-static bool
-ed25519_verifies(EVP_PKEY *pkey, struct view signature, const unsigned char hash[ARC_HASH_SIZE])
-{
-	EVP_MD_CTX *md = EVP_MD_CTX_new();
-	const bool ok = md != NULL && EVP_DigestVerifyInit(md, NULL, NULL, NULL, pkey) == 1 &&
-			EVP_DigestVerify(md, (const unsigned char *)signature.p, signature.len,
-			    hash, ARC_HASH_SIZE) == 1;
-
-	EVP_MD_CTX_free(md);
-	return ok;
-}
-
-static bool
-key_verifies(const struct dkim_key_text *key, struct view signature,
-    const unsigned char hash[ARC_HASH_SIZE])
-{
-	EVP_PKEY *pkey = public_key(key);
-	bool ok = false;
-
-	if (pkey != NULL)
-		ok = key->type == DKIM_KEY_ED25519 ? ed25519_verifies(pkey, signature, hash)
-						   : rsa_verifies(pkey, signature, hash);
-	EVP_PKEY_free(pkey);
-	return ok;
 }
 
 /* May this key do that? NULL: yes. */
@@ -124,7 +70,7 @@ check_with_key(const struct arc_run *run, const struct arc_tags *tags,
 	*why_out = key_objection(run, tags, &key);
 	if (*why_out != NULL)
 		return AUTHRES_FAIL;
-	if (key_verifies(&key, tags->signature, hash))
+	if (dkim_key_text_verify(&key, hash, tags->signature))
 		return AUTHRES_PASS;
 	*why_out = "its signature does not match";
 	return AUTHRES_FAIL;
