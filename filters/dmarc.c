@@ -347,6 +347,16 @@ admit_gaps(const struct link_call *call, struct dmarc_outcome *outcome)
 	}
 }
 
+/* admit_other_authors - a pass is for all authors, as it is when all are judged (11.5). */
+static void
+admit_other_authors(const struct dmarc_author *author, struct dmarc_outcome *outcome)
+{
+	if (!author->is_incomplete || outcome->result != AUTHRES_PASS)
+		return;
+	outcome->result = AUTHRES_PERMERROR;
+	snprintf(outcome->reason, sizeof(outcome->reason), "this message %s", author->problem);
+}
+
 static enum link_answer
 dmarc_message(struct link_call *call)
 {
@@ -370,6 +380,7 @@ dmarc_message(struct link_call *call)
 	request.from_count = v.author.count;
 	request.results = link_results(call, &request.result_count);
 	dmarc_evaluate(&request, link_arena(call), &v.outcome);
+	admit_other_authors(&v.author, &v.outcome);
 	admit_gaps(call, &v.outcome);
 	decide(call, &v);
 	publish(call, &v);

@@ -28,6 +28,7 @@ add_mailbox(const struct mailbox *mailbox, struct arena *arena, struct dmarc_aut
 		    "writes an address in its From field in a way that mail programs read "
 		    "differently");
 	if (!domain_to_ascii(view_of(mailbox->domain), domain)) {
+		out->is_incomplete = true;
 		set_problem(
 		    out, true, "has an address without a domain name in its From field");
 		return;
@@ -51,6 +52,7 @@ add_field(const struct header_field *field, struct arena *arena, struct dmarc_au
 	    addrlist_parse(field->body, arena, &list, &count, &offset);
 
 	if (status != ADDRLIST_OK) {
+		out->is_incomplete = true;
 		set_problem(out, true,
 		    arena_printf(
 			arena, "has a From field that %s", addrlist_status_text(status)));

@@ -15,7 +15,8 @@ struct dmarc_author {
 	 * NULL: count is 1.
 	 */
 	const char *problem;
-	bool is_malformed; /* the problem is one of RFC 5322, not only of DMARC */
+	bool is_incomplete; /* there are authors, or might be, whose domains nobody knows */
+	bool is_malformed;  /* the problem is one of RFC 5322, not only of DMARC */
 };
 
 /* dmarc_author_read - from all From fields; texts live in the arena. */

@@ -253,6 +253,13 @@ static const struct dmarc_case cases[] = {
 	    "dmarc=fail dmarc_from=quarantine.example dmarc_policy=quarantine "
 	    "dmarc_done=quarantine",
 	    "dmarc=fail (this message has 2 From fields)" },
+	{ "a From field that nobody can read is not covered by another one's pass",
+	    "bad_from = \"accept\";", FROM("none.example") "From: a@b@reject.example\r\n",
+	    "dkim=pass:none.example", 0,
+	    "dmarc=permerror dmarc_from=none.example dmarc_policy=none dmarc_done=none", NULL },
+	{ "nor is an author without a domain", "bad_from = \"accept\";",
+	    "From: a@none.example, b@[192.0.2.1]\r\n", "dkim=pass:none.example", 0,
+	    "dmarc=permerror dmarc_from=none.example dmarc_policy=none dmarc_done=none", NULL },
 	{ "bad_from = accept lets a message without From pass", "bad_from = \"accept\";",
 	    "To: b@c.example\r\n", "", 0, "dmarc=permerror dmarc_done=none", NULL },
 	{ "bad_from = quarantine marks it", "bad_from = \"quarantine\";", "To: b@c.example\r\n",
