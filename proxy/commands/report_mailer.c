@@ -21,22 +21,36 @@ find_upstream(const struct snapshot *s, const char *name)
 	return NULL;
 }
 
-/* find_signer - as the link dkim_sign does: the keys that DNS confirms, where that is known. */
+/* try_signer - the keys of one domain that the link dkim_sign would choose, if it has any. */
+static void
+try_signer(struct report_mailer *m, const struct snapshot *s, const char *domain)
+{
+	if (s->watch == NULL) {
+		m->signer = dkim_keyring_find(s->keyring, domain, false);
+		return;
+	}
+	domain_watch_refresh(s->watch, domain);
+	m->watch = s->watch;
+	m->report = domain_watch_take_own(m->watch, domain);
+	if (m->report != NULL && m->report->signing.selector_count > 0)
+		m->signer = &m->report->signing;
+	else
+		domain_watch_give(m->watch, &m->report);
+}
+
+/* find_signer - of From's domain, or the nearest parent that has keys. */
 static void
 find_signer(struct report_mailer *m, const struct snapshot *s)
 {
 	char domain[DOMAIN_NAME_MAX];
+	const char *name = domain, *dot;
 
 	if (!domain_to_ascii(view_of(strrchr(m->from, '@') + 1), domain))
 		return;
-	m->signer = dkim_keyring_find(s->keyring, domain, true);
-	if (m->signer == NULL || s->watch == NULL)
-		return;
-	m->watch = s->watch;
-	domain_watch_refresh(m->watch, m->signer->name);
-	m->report = domain_watch_take(m->watch, m->signer->name);
-	if (m->report != NULL)
-		m->signer = m->report->signing.selector_count > 0 ? &m->report->signing : NULL;
+	for (; m->signer == NULL && name != NULL; name = dot != NULL ? dot + 1 : NULL) {
+		try_signer(m, s, name);
+		dot = strchr(name, '.');
+	}
 }
 
 bool

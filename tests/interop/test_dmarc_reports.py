@@ -6,6 +6,7 @@ import email
 import email.policy
 import fcntl
 import gzip
+import json
 import os
 import pwd
 import re
@@ -217,6 +218,30 @@ def test_signatures_are_reported_and_the_report_is_signed_with_keys_in_dns(site)
     signature, = bad["auth_results"]["dkim"]
     assert signature.pop("human_result")
     assert signature == {"domain": "example.org", "selector": "s1", "result": "fail"}
+
+
+def test_keys_that_rotation_made_sign_reports(site):
+    assert site.receive("198.51.100.9", "a@example.org", "a@example.org")[0] == "2"
+    site.a_day_passes(1)
+    site.gate.set("watch.enabled", True)
+    site.gate.set("domains[0].dkim", None)  # no key is configured: all are made
+    site.gate.write_config()
+    made, = json.loads(subprocess.run(
+        [site.gate.binary, "rotate", "-c", site.gate.config_file, "--json", "--selector", "made",
+         "example.com"], check=True, capture_output=True).stdout)
+    site.dns.set(made["name"], "TXT", made["record"].encode())
+    states = f"{site.gate.folder}/state/dkim/example.com/states"
+    with open(states, "r+", encoding="ascii") as file:
+        text = file.read()
+        file.seek(0)
+        file.write(text.replace("pending", "active"))
+        file.truncate()
+    code, said = site.report()
+    assert code == 0, said
+    message, = site.reports()
+    assert message.data.count(b"DKIM-Signature:") == 1
+    assert dkim.DKIM(message.data).verify(
+        0, dnsfunc=lambda name, timeout=5: made["record"].encode())
 
 
 def test_spf_is_reported(site):

@@ -230,6 +230,19 @@ def test_without_a_watch_there_is_no_rotation(world):
     assert not os.path.exists(os.path.join(gate.config["state_dir"], "dkim"))
 
 
+def test_silent_servers_hold_up_neither_mail_nor_the_end(world):
+    gate, dns, sink = world
+    run(gate, "rotate", DOMAIN)
+    for server in dns.servers + [dns.resolver]:
+        server.behave(None, None, "silent")
+    time.sleep(3)  # a look is under way from now on
+    begin = time.monotonic()
+    assert selectors_of(send(gate, sink)) == ["ed", "rsa"]
+    assert time.monotonic() - begin < 3  # a query takes five seconds to fail
+    gate.stop()
+    assert time.monotonic() - begin < 15
+
+
 def test_what_cannot_be_rotated_says_why(world):
     gate, _, _ = world
     for args, status in ((["example.net"], 1), ([], 2), (["--algorithm", "dsa", DOMAIN], 2),
