@@ -247,6 +247,11 @@ store(struct link_call *call, const struct verdict *v)
 				   : "",
 	};
 
+	if (link_is_shadow(call) && v->action != DMARC_ACCEPT) {
+		row.disposition = "none";
+		row.override_type = "local_policy";
+		row.override_comment = "DMARC is only observed here";
+	}
 	if (state->store == NULL || (!passed && v->outcome.result != AUTHRES_FAIL))
 		return;
 	row.results = link_results(call, &row.result_count);

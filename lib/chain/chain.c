@@ -396,6 +396,7 @@ chain_run_stage(const struct chain *c, struct chain_run *run, enum link_stage st
 		struct link_call call = {
 			.link = entry->link,
 			.stage = stage,
+			.is_shadow = entry->mode == MODE_SHADOW,
 			.facts = facts,
 			.settings = entry->settings,
 			.state = slot->state,

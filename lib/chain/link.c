@@ -131,6 +131,12 @@ link_results(const struct link_call *call, size_t *count_out)
 }
 
 bool
+link_is_shadow(const struct link_call *call)
+{
+	return call->is_shadow;
+}
+
+bool
 link_has_failed(const struct link_call *call, const char *name)
 {
 	for (size_t i = 0; i < call->failed_count; i++) {

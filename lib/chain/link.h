@@ -112,6 +112,9 @@ struct edits *link_edits(struct link_call *call);
 void link_publish(struct link_call *call, const struct authres *result);
 const struct authres *link_results(const struct link_call *call, size_t *count_out);
 
+/* link_is_shadow - whatever it answers is not obeyed: for what it tells others. */
+bool link_is_shadow(const struct link_call *call);
+
 /*
  * link_has_failed - the link of that name could not decide, earlier in this transaction, and
  * was passed over (on_error = "pass"): results that it would have published are missing.

@@ -16,6 +16,7 @@
 struct link_call {
 	const struct link *link;
 	enum link_stage stage;
+	bool is_shadow;
 	const struct facts *facts;
 	const void *settings;		   /* borrowed */
 	void *state;			   /* the link's own, made by setup */

@@ -193,6 +193,15 @@ test_settings_of_ours(void **state)
 	    (struct expectation){ "quarantine", "local_policy", "fail", NULL, 0 });
 }
 
+/* The message passed, and so its report must say. */
+static void
+test_a_shadow(void **state)
+{
+	assert_int_equal(judge(*state, "mode = \"shadow\";", "reject.example", NULL), 0);
+	check_kept(*state, "reject.example",
+	    (struct expectation){ "none", "local_policy", "fail", NULL, 0 });
+}
+
 static void
 test_what_nobody_asked_for_or_could_judge_is_not_kept(void **state)
 {
@@ -220,6 +229,7 @@ main(void)
 		TEST(test_a_test_of_the_domain),
 		TEST(test_a_trusted_forwarder),
 		TEST(test_settings_of_ours),
+		TEST(test_a_shadow),
 		TEST(test_what_nobody_asked_for_or_could_judge_is_not_kept),
 	};
 
