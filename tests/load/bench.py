@@ -1,13 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MPL-2.0
-"""`make bench`: Gatepost beside Postfix + OpenDKIM, in alternating rounds of one run, and one
-table. What the figures mean is in docs/BENCH.md.
+"""`make bench`: Gatepost beside Postfix and its milters, in alternating rounds of one run, and
+tables. What the figures mean is in docs/BENCH.md.
 
 The exit status says whether everything ran; aims that were missed are printed, no more."""
 
 import argparse
 import collections
-import json
 import os
 import resource
 import re
@@ -18,17 +17,14 @@ import sys
 import tempfile
 import time
 
+from bench_inbound import measure_inbound
 from candidates import LOGIN, PASSWORD, Gatepost, Postfix
-from processes import BenchError, cpu_seconds, memory_kb, peak_rss_kb, read_line, rss_kb, run
+from processes import BenchError, memory_kb, peak_rss_kb, read_line, rss_kb, run
+from rounds import check_wanted, cpu_of_1000, load, merge, print_table
 
-CONNECTIONS = 20
-OCTETS = 4096
 AIMS = {1: 4.0, 100: 7.0}  # times Postfix + OpenDKIM, in messages per server CPU second
 AIM_IDLE_KB = 32
-ROUND_LIMIT_S = 55
 IDLE_LIMIT_S = 150  # to open all idle sessions
-
-Result = collections.namedtuple("Result", "messages seconds delivered_seconds cpu p50 p99")
 
 
 def make_keys(folder):
@@ -40,62 +36,6 @@ def make_keys(folder):
     for name in ("key", "dkim"):
         os.chmod(keys[name], 0o600)
     return keys
-
-
-def wait_until_delivered(candidate, expected):
-    """A server with a queue answers before it delivers: the work is done when the sink has all."""
-    end = time.monotonic() + ROUND_LIMIT_S
-    while candidate.sink.counts()[0] < expected:
-        if time.monotonic() > end:
-            raise BenchError(f"{candidate.name}: {expected - candidate.sink.counts()[0]} messages "
-                             f"did not reach the sink within {ROUND_LIMIT_S} s")
-        time.sleep(0.02)
-
-
-def load(build, candidate, a_connection, messages):
-    """One round."""
-    before = candidate.sink.counts()[0]
-    cpu = cpu_seconds(candidate.roots)
-    started = time.monotonic()
-    answer = json.loads(run([f"{build}/tests/load/smtp_load", str(candidate.port), LOGIN, PASSWORD,
-                             str(CONNECTIONS), str(a_connection), str(messages), str(OCTETS)],
-                            ROUND_LIMIT_S))
-    if answer["errors"] != 0 or answer["messages"] != messages:
-        raise BenchError(f"{candidate.name}: {answer['errors']} errors, "
-                         f"{answer['messages']} of {messages} messages accepted")
-    wait_until_delivered(candidate, before + messages)
-    delivered = time.monotonic() - started
-    cpu = cpu_seconds(candidate.roots) - cpu
-    return Result(messages, answer["seconds"], delivered, cpu, answer["p50_ms"], answer["p99_ms"])
-
-
-def median(values):
-    values = sorted(values)
-    middle = len(values) // 2
-    return values[middle] if len(values) % 2 else (values[middle - 1] + values[middle]) / 2
-
-
-def merge(results):
-    """Rounds of one kind as one: sums, and the medians of their percentiles."""
-    return Result(sum(r.messages for r in results), sum(r.seconds for r in results),
-                  sum(r.delivered_seconds for r in results), sum(r.cpu for r in results),
-                  median([r.p50 for r in results]), median([r.p99 for r in results]))
-
-
-def cpu_of_1000(result):
-    return 1000 * result.cpu / result.messages
-
-
-def print_table(results):
-    print(f"\n{CONNECTIONS} connections, messages of {OCTETS} octets, rsa2048, TLS 1.3")
-    print(f"{'':20} {'messages a':>11} {'accepted':>9} {'delivered':>9} {'p50':>7} {'p99':>7} "
-          f"{'CPU s per':>9} {'messages per':>12}")
-    print(f"{'':20} {'connection':>11} {'/s':>9} {'/s':>9} {'ms':>7} {'ms':>7} "
-          f"{'1000':>9} {'CPU second':>12}")
-    for (a_connection, name), r in results.items():
-        print(f"{name:20} {a_connection:11} {r.messages / r.seconds:9.0f} "
-              f"{r.messages / r.delivered_seconds:9.0f} {r.p50:7.1f} {r.p99:7.1f} "
-              f"{cpu_of_1000(r):9.2f} {r.messages / r.cpu:12.0f}", flush=True)
 
 
 class Memory:
@@ -115,13 +55,6 @@ class Memory:
             print(f"peak memory, {candidate.name}: {peak / 1024:.1f} MB")
 
 
-def check_signed(candidate):
-    messages, signed = candidate.sink.counts()
-    if messages != signed:
-        raise BenchError(f"{candidate.name}: {messages - signed} of {messages} messages arrived "
-                         "without a signature")
-
-
 def measure_load(build, folder, keys, options):
     kinds = [Gatepost] if options.without_postfix else [Postfix, Gatepost]
     candidates, memory = [], Memory()
@@ -139,9 +72,9 @@ def measure_load(build, folder, keys, options):
                     rounds[a_connection, candidate.name].append(result)
                     memory.look(candidate)
         for candidate in candidates:
-            check_signed(candidate)
+            check_wanted(candidate)
         results = {key: merge(rounds[key]) for key in sorted(rounds)}
-        print_table(results)
+        print_table("rsa2048, TLS 1.3", results)
         memory.show(candidates)
         return results
     finally:
@@ -205,8 +138,19 @@ def print_aims(results, idle_kb):
                   idle_kb < AIM_IDLE_KB)
 
 
+def measure_submission(build, folder, options):
+    keys = make_keys(folder)
+    measure_signing(build, keys)
+    idle_kb = None
+    if options.idle > 0:
+        idle_kb = measure_idle(build, folder, keys, options.idle)
+    print_aims(measure_load(build, folder, keys, options), idle_kb)
+
+
 def parse_arguments():
     parser = argparse.ArgumentParser(description="Gatepost beside Postfix + OpenDKIM.")
+    parser.add_argument("part", nargs="?", choices=("submission", "inbound"),
+                        help="that one alone; both without it")
     parser.add_argument("--build", default="build", help="folder of the binaries")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--messages", type=int, default=1000,
@@ -227,14 +171,11 @@ def main():
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     folder = tempfile.mkdtemp(prefix="gatepost-bench-")
     os.chmod(folder, 0o755)
-    idle_kb = None
     try:
-        keys = make_keys(folder)
-        measure_signing(build, keys)
-        if options.idle > 0:
-            idle_kb = measure_idle(build, folder, keys, options.idle)
-        results = measure_load(build, folder, keys, options)
-        print_aims(results, idle_kb)
+        if options.part != "inbound":
+            measure_submission(build, folder, options)
+        if options.part != "submission":
+            measure_inbound(build, os.path.join(folder, "inbound"), options)
     except BenchError as failed:
         options.keep = True
         sys.exit(f"bench: {failed} (logs: {folder})")

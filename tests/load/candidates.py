@@ -137,13 +137,13 @@ def write(path, text, mode=0o644, owner=None):
 
 
 class Sink:
-    def __init__(self, build):
-        self.process = subprocess.Popen([f"{build}/tests/load/smtp_sink"], bufsize=0,
+    def __init__(self, build, wanted):
+        self.process = subprocess.Popen([f"{build}/tests/load/smtp_sink", *wanted], bufsize=0,
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.port = int(read_line(self.process, 5))
 
     def counts(self):
-        """Messages taken so far, and how many bore a DKIM signature."""
+        """Messages taken so far, and how many bore all that is wanted in their header."""
         self.process.stdin.write(b"\n")
         return tuple(int(n) for n in read_line(self.process, 5).split())
 
@@ -160,21 +160,28 @@ class Sink:
 class Candidate:
     """roots: the processes whose trees are what the candidate costs."""
 
+    client = (LOGIN, PASSWORD)  # what smtp_load is told after the port
+    wanted = ("DKIM-Signature:",)  # in the header of all that reaches the sink
+
     def __init__(self, build, folder, keys):
         self.folder, self.keys, self.port = folder, keys, free_port()
         self.processes = []
         os.makedirs(folder)
         os.chmod(folder, 0o755)
-        self.sink = Sink(build)
+        self.sink = Sink(build, self.wanted)
 
     @property
     def roots(self):
         return [process.pid for process in self.processes]
 
+    @staticmethod
+    def start(arguments, log):
+        with open(log, "ab") as out:
+            return subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
+                                    start_new_session=True)
+
     def spawn(self, arguments, log):
-        with open(os.path.join(self.folder, log), "ab") as out:
-            process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=out, stderr=out,
-                                       start_new_session=True)
+        process = self.start(arguments, os.path.join(self.folder, log))
         self.processes.append(process)
         return process
 
@@ -204,7 +211,25 @@ class Gatepost(Candidate):
         wait_for_port(self.port, gate, f"gatepost (see {folder}/gate.log)")
 
 
-class Postfix(Candidate):
+class PostfixBased(Candidate):
+    def start_postfix(self, main_cf, master_cf, prefix=()):
+        """master(8) with these files; the prefix: a command that runs it."""
+        config = f"{self.folder}/etc"
+        for name in (config, f"{self.folder}/queue", f"{self.folder}/data"):
+            os.makedirs(name, 0o755, exist_ok=True)
+        shutil.chown(f"{self.folder}/data", "postfix", "postfix")
+        write(f"{config}/main.cf", main_cf)
+        write(f"{config}/master.cf", master_cf)
+        for name in ("postfix-files", "dynamicmaps.cf"):
+            if os.path.exists(f"/etc/postfix/{name}"):
+                shutil.copy(f"/etc/postfix/{name}", config)
+        run(["/usr/sbin/postfix", "-c", config, "check"])
+        master = self.spawn([*prefix, "/usr/lib/postfix/sbin/master", "-c", config, "-d"],
+                            "postfix.log")
+        wait_for_port(self.port, master, "postfix")
+
+
+class Postfix(PostfixBased):
     name = "Postfix + OpenDKIM"
 
     def __init__(self, build, folder, keys):
@@ -217,19 +242,9 @@ class Postfix(Candidate):
         dkim = self.spawn(["/usr/sbin/opendkim", "-f", "-x", f"{folder}/opendkim.conf"],
                           "opendkim.log")
         wait_for_port(milter, dkim, f"opendkim (see {folder}/opendkim.log)")
-        config = f"{folder}/etc"
-        for name in (config, f"{config}/sasl", f"{folder}/queue", f"{folder}/data"):
-            os.mkdir(name, 0o755)
-        shutil.chown(f"{folder}/data", "postfix", "postfix")
-        self._make_sasl(f"{config}/sasl")
-        write(f"{config}/main.cf", self.fill(MAIN_CF, milter=milter))
-        write(f"{config}/master.cf", self.fill(MASTER_CF))
-        for name in ("postfix-files", "dynamicmaps.cf"):
-            if os.path.exists(f"/etc/postfix/{name}"):
-                shutil.copy(f"/etc/postfix/{name}", config)
-        run(["/usr/sbin/postfix", "-c", config, "check"])
-        master = self.spawn(["/usr/lib/postfix/sbin/master", "-c", config, "-d"], "postfix.log")
-        wait_for_port(self.port, master, "postfix")
+        os.makedirs(f"{folder}/etc/sasl", 0o755)
+        self._make_sasl(f"{folder}/etc/sasl")
+        self.start_postfix(self.fill(MAIN_CF, milter=milter), self.fill(MASTER_CF))
 
     def _make_sasl(self, folder):
         """Cyrus SASL with a database of its own: no daemon is asked, so none is left out.

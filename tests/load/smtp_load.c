@@ -8,7 +8,10 @@
  * [OCTETS] smtp_load PORT LOGIN PASSWORD --idle SESSIONS
  *
  * With --idle it opens that many authenticated sessions, prints "idle", waits for a line on its
- * standard input, and closes them. Loopback only.
+ * standard input, and closes them. With --corpus and a folder in place of login and password it
+ * is another server: no TLS, no login, and by turns the messages 000, 001, ... of the folder,
+ * each a file whose first line is the sender, the rest the message with its dots doubled and
+ * the last one. Loopback only.
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -30,14 +33,25 @@
 #define IN_MAX	     8192
 #define IDLE_THREADS 8	   /* that open idle sessions */
 #define A_SOURCE_MAX 20000 /* connections from one loopback address */
+#define CORPUS_MAX   1000
+
+struct message {
+	char *sender; /* the start of the memory that text is in, too */
+	const char *text;
+	size_t len;
+};
 
 static struct {
 	uint16_t port;
 	char auth[600]; /* base64 of \0login\0password */
 	const char *login;
 	long messages_a_connection, messages, octets;
+	bool is_inbound;
 	SSL_CTX *ctx;
 } plan;
+
+static struct message corpus[CORPUS_MAX]; /* written before the threads start */
+static size_t corpus_count;
 
 static atomic_long next_message, errors;
 static double *latencies_ms; /* by message */
@@ -145,8 +159,11 @@ open_client(long number)
 	    connect(c->fd, (struct sockaddr *)&to, sizeof(to)) != 0)
 		goto failed;
 	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-	if (get_reply(c) != 220 || !expect(c, "EHLO load.example\r\n", 250) ||
-	    !expect(c, "STARTTLS\r\n", 220))
+	if (get_reply(c) != 220 || !expect(c, "EHLO load.example\r\n", 250))
+		goto failed;
+	if (plan.is_inbound)
+		return c;
+	if (!expect(c, "STARTTLS\r\n", 220))
 		goto failed;
 	c->ssl = SSL_new(plan.ctx);
 	if (c->ssl == NULL || SSL_set_fd(c->ssl, c->fd) != 1 || SSL_connect(c->ssl) != 1)
@@ -159,8 +176,9 @@ failed:
 	return NULL;
 }
 
-static char *
-make_message(size_t *len_out)
+/* make_message - the one that users send. */
+static void
+make_message(void)
 {
 	char *text = malloc((size_t)plan.octets + 512);
 	size_t len;
@@ -176,26 +194,65 @@ make_message(size_t *len_out)
 		len += (size_t)sprintf(text + len,
 		    "Sphinx of black quartz, judge my vow; the five boxing wizards jump.\r\n");
 	len += (size_t)sprintf(text + len, ".\r\n");
-	*len_out = len;
-	return text;
+	corpus[0] = (struct message){ strdup(plan.login), text, len };
+	corpus_count = 1;
 }
 
 static bool
-send_message(struct client *c, const char *message, size_t len)
+read_message(const char *path)
+{
+	FILE *file = fopen(path, "r");
+	char *all, *lf;
+	long size = -1;
+
+	if (file == NULL)
+		return false;
+	if (fseek(file, 0, SEEK_END) == 0)
+		size = ftell(file);
+	all = calloc(1, (size_t)size + 2);
+	if (size < 0 || all == NULL)
+		abort();
+	rewind(file);
+	if (fread(all, 1, (size_t)size, file) != (size_t)size)
+		abort();
+	(void)fclose(file);
+	lf = strchr(all, '\n');
+	if (lf == NULL)
+		abort();
+	*lf = '\0';
+	corpus[corpus_count++] =
+	    (struct message){ all, lf + 1, (size_t)size - (size_t)(lf + 1 - all) };
+	return true;
+}
+
+static void
+read_corpus(const char *folder)
+{
+	char path[600];
+
+	do
+		(void)snprintf(path, sizeof(path), "%s/%03zu", folder, corpus_count);
+	while (corpus_count < CORPUS_MAX && read_message(path));
+	if (corpus_count == 0) {
+		(void)fprintf(stderr, "smtp_load: no message in %s\n", folder);
+		exit(2);
+	}
+}
+
+static bool
+send_message(struct client *c, const struct message *message)
 {
 	char line[400];
 
-	(void)snprintf(line, sizeof(line), "MAIL FROM:<%s>\r\n", plan.login);
+	(void)snprintf(line, sizeof(line), "MAIL FROM:<%s>\r\n", message->sender);
 	return expect(c, line, 250) && expect(c, "RCPT TO:<you@example.net>\r\n", 250) &&
-	       expect(c, "DATA\r\n", 354) && put(c, message, len) && get_reply(c) == 250;
+	       expect(c, "DATA\r\n", 354) && put(c, message->text, message->len) &&
+	       get_reply(c) == 250;
 }
 
 static void *
 run_thread(void *arg)
 {
-	size_t len;
-	char *message = make_message(&len);
-
 	(void)arg;
 	while (atomic_load(&next_message) < plan.messages) {
 		struct client *c = open_client(0);
@@ -206,7 +263,7 @@ run_thread(void *arg)
 			if (number >= plan.messages)
 				break;
 			double start = now_ms();
-			if (!send_message(c, message, len)) {
+			if (!send_message(c, &corpus[(size_t)number % corpus_count])) {
 				atomic_fetch_add(&errors, 1);
 				break;
 			}
@@ -217,7 +274,6 @@ run_thread(void *arg)
 			close_client(c);
 		}
 	}
-	free(message);
 	return NULL;
 }
 
@@ -330,9 +386,10 @@ int
 main(int argc, char **argv)
 {
 	if (argc < 6) {
-		(void)fprintf(stderr, "usage: smtp_load PORT LOGIN PASSWORD CONNECTIONS "
-				      "MESSAGES_A_CONNECTION MESSAGES_IN_ALL [OCTETS]\n"
-				      "       smtp_load PORT LOGIN PASSWORD --idle SESSIONS\n");
+		(void)fprintf(stderr,
+		    "usage: smtp_load PORT {LOGIN PASSWORD | --corpus FOLDER} "
+		    "CONNECTIONS MESSAGES_A_CONNECTION MESSAGES_IN_ALL [OCTETS]\n"
+		    "       smtp_load PORT LOGIN PASSWORD --idle SESSIONS\n");
 		return 2;
 	}
 	make_plan(argv);
@@ -341,5 +398,10 @@ main(int argc, char **argv)
 	plan.messages_a_connection = atol(argv[5]);
 	plan.messages = argc > 6 ? atol(argv[6]) : 1000;
 	plan.octets = argc > 7 ? atol(argv[7]) : 4096;
+	plan.is_inbound = strcmp(argv[2], "--corpus") == 0;
+	if (plan.is_inbound)
+		read_corpus(argv[3]);
+	else
+		make_message();
 	return run_load(atol(argv[4]));
 }

@@ -3,7 +3,7 @@
  * A sink for `make bench`: the upstream of both candidates. Plain SMTP on loopback, one thread
  * a connection, says yes to everything and keeps nothing. Prints its port, then serves until
  * its standard input ends. For each line there it prints how many messages it has taken so far,
- * and how many of them bore a DKIM signature.
+ * and how many of them bore all the texts of its command line in their headers.
  */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
@@ -18,14 +18,17 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define IN_MAX 65536
-#define KEPT   15 /* octets of content kept for the next look: nothing sought is longer */
+#define IN_MAX	   65536
+#define WANTED_MAX 8
+#define KEPT	   31 /* octets of content kept for the next look: nothing wanted is longer */
 
-static atomic_ulong messages, signed_ones;
+static atomic_ulong messages, well_ones;
+static char *const *wanted;
+static size_t wanted_count;
 
 struct client {
 	int fd;
-	bool in_content, in_header, is_signed;
+	bool in_content, in_header, has[WANTED_MAX];
 	size_t len;
 	char in[IN_MAX];
 };
@@ -47,7 +50,7 @@ command(struct client *c, const char *line)
 		    c, "250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SIZE 104857600\r\n");
 	if (strncasecmp(line, "DATA", 4) == 0) {
 		c->in_content = c->in_header = true;
-		c->is_signed = false;
+		memset(c->has, 0, sizeof(c->has));
 		return say(c, "354 go\r\n");
 	}
 	if (strncasecmp(line, "QUIT", 4) == 0) {
@@ -64,18 +67,30 @@ drop(struct client *c, size_t len)
 	c->len -= len;
 }
 
-/* look_for_signature - within the header, of which pieces may be gone already. */
+/* look_for_wanted - within the header, of which pieces may be gone already. */
 static void
-look_for_signature(struct client *c)
+look_for_wanted(struct client *c)
 {
-	static const char name[] = "DKIM-Signature:";
 	const char *end = memmem(c->in, c->len, "\r\n\r\n", 4);
 	size_t len = end != NULL ? (size_t)(end - c->in) : c->len;
 
 	if (!c->in_header)
 		return;
-	c->is_signed = c->is_signed || memmem(c->in, len, name, sizeof(name) - 1) != NULL;
+	for (size_t i = 0; i < wanted_count; i++) {
+		if (!c->has[i])
+			c->has[i] = memmem(c->in, len, wanted[i], strlen(wanted[i])) != NULL;
+	}
 	c->in_header = end == NULL;
+}
+
+static bool
+has_all(const struct client *c)
+{
+	for (size_t i = 0; i < wanted_count; i++) {
+		if (!c->has[i])
+			return false;
+	}
+	return true;
 }
 
 /* What is in the buffer, as far as it goes; false: the connection is over. */
@@ -85,7 +100,7 @@ consume(struct client *c)
 	for (;;) {
 		if (c->in_content) {
 			const char *end = memmem(c->in, c->len, "\r\n.\r\n", 5);
-			look_for_signature(c);
+			look_for_wanted(c);
 			if (end == NULL) {
 				if (c->len > KEPT)
 					drop(c, c->len - KEPT);
@@ -93,7 +108,7 @@ consume(struct client *c)
 			}
 			drop(c, (size_t)(end - c->in) + 5);
 			c->in_content = false;
-			atomic_fetch_add(&signed_ones, c->is_signed ? 1 : 0);
+			atomic_fetch_add(&well_ones, has_all(c) ? 1 : 0);
 			atomic_fetch_add(&messages, 1);
 			if (!say(c, "250 2.0.0 Ok: queued as SINK\r\n"))
 				return false;
@@ -148,8 +163,20 @@ accept_all(void *arg)
 	}
 }
 
+static bool
+take_wanted(int argc, char *const *argv)
+{
+	wanted = argv + 1;
+	wanted_count = (size_t)argc - 1;
+	for (int i = 1; i < argc; i++) {
+		if (strlen(argv[i]) > KEPT)
+			return false;
+	}
+	return wanted_count <= WANTED_MAX;
+}
+
 int
-main(void)
+main(int argc, char **argv)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET };
 	socklen_t len = sizeof(address);
@@ -157,6 +184,10 @@ main(void)
 	pthread_t thread;
 	char octet;
 
+	if (!take_wanted(argc, argv)) {
+		(void)fprintf(stderr, "usage: smtp_sink [TEXT ...]\n");
+		return 2;
+	}
 	(void)signal(SIGPIPE, SIG_IGN);
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0 ||
@@ -170,7 +201,7 @@ main(void)
 	while (read(STDIN_FILENO, &octet, 1) > 0) {
 		if (octet != '\n')
 			continue;
-		(void)printf("%lu %lu\n", atomic_load(&messages), atomic_load(&signed_ones));
+		(void)printf("%lu %lu\n", atomic_load(&messages), atomic_load(&well_ones));
 		(void)fflush(stdout);
 	}
 	return EXIT_SUCCESS;
