@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * Verifying one signature or seal: what it covers (RFC 8617 4.1.2, 5.1.1) is canonicalised and
- * hashed, the key fetched (lib/domain/dkim_key_text.h), and the rest is OpenSSL's.
+ * hashed; key and signature are dkim_key_text.h's.
  */
 #include "lib/domain/arc_private.h"
 

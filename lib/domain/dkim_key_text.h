@@ -27,8 +27,8 @@ enum dkim_key_type { DKIM_KEY_RSA, DKIM_KEY_ED25519, DKIM_KEY_OTHER };
 struct dkim_key_text {
 	enum dkim_key_type type;
 	/*
-	 * p= decoded. RSA: always DER SubjectPublicKeyInfo, written anew (published may be
-	 * that or RSAPublicKey). Ed25519: 32 octets. Another type: what there is.
+	 * p= decoded. RSA: always DER RSAPublicKey, written anew (published may be that or
+	 * SubjectPublicKeyInfo). Ed25519: 32 octets. Another type: what there is.
 	 */
 	struct view key;
 	struct view record; /* the whole record as published */

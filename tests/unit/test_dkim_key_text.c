@@ -91,6 +91,35 @@ static const struct {
 	{ "p= cut off", "p=MIGfMA0GCSqGSIb3DQEBAQUAA4GNADCBiQKBgQDk", DKIM_PUBLISHED_SYNTAX, 0,
 	    "RSA" },
 	{ "an octet behind the RSA key", "p=" RSA "AA==", DKIM_PUBLISHED_SYNTAX, 0, "RSA" },
+	{ "bits of the RSA key left out",
+	    "p="
+	    "MFwwDQYJKoZIhvcNAQEBBQADSwEwSAJBAMDZx1xcMg2UtuZagexCmAaNGBYyj29q6NA+fRWre2ol"
+	    "gM0VhkWk3QhOMl/NhRHA+bufGeFYTTd30uW8ea10n5kCAwEAAQ==",
+	    DKIM_PUBLISHED_SYNTAX, 0, "RSA" },
+	{ "something behind the bits of the RSA key",
+	    "p="
+	    "MF4wDQYJKoZIhvcNAQEBBQADSwAwSAJBAMDZx1xcMg2UtuZagexCmAaNGBYyj29q6NA+fRWre2ol"
+	    "gM0VhkWk3QhOMl/NhRHA+bufGeFYTTd30uW8ea10n5kCAwEAAQUA",
+	    DKIM_PUBLISHED_SYNTAX, 0, "RSA" },
+	{ "something behind the key within its bits",
+	    "p="
+	    "MF4wDQYJKoZIhvcNAQEBBQADTQAwSAJBAMDZx1xcMg2UtuZagexCmAaNGBYyj29q6NA+fRWre2ol"
+	    "gM0VhkWk3QhOMl/NhRHA+bufGeFYTTd30uW8ea10n5kCAwEAAQUA",
+	    DKIM_PUBLISHED_SYNTAX, 0, "RSA" },
+	{ "an RSA key in an OCTET STRING",
+	    "p="
+	    "MFwwDQYJKoZIhvcNAQEBBQAESwAwSAJBAMDZx1xcMg2UtuZagexCmAaNGBYyj29q6NA+fRWre2ol"
+	    "gM0VhkWk3QhOMl/NhRHA+bufGeFYTTd30uW8ea10n5kCAwEAAQ==",
+	    DKIM_PUBLISHED_SYNTAX, 0, "RSA" },
+	{ "a SubjectPublicKeyInfo with no bit",
+	    "p="
+	    "MBEwDQYJKoZIhvcNAQEBBQADAA==",
+	    DKIM_PUBLISHED_SYNTAX, 0, "RSA" },
+	{ "one that is no SEQUENCE",
+	    "p="
+	    "cFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAMDZx1xcMg2UtuZagexCmAaNGBYyj29q6NA+fRWre2ol"
+	    "gM0VhkWk3QhOMl/NhRHA+bufGeFYTTd30uW8ea10n5kCAwEAAQ==",
+	    DKIM_PUBLISHED_SYNTAX, 0, "RSA" },
 	{ "an elliptic curve as rsa", "k=rsa; p=" EC, DKIM_PUBLISHED_SYNTAX, 0, "RSA" },
 	{ "RSA for PSS only", "k=rsa; p=" RSA_PSS, DKIM_PUBLISHED_SYNTAX, 0, "RSA" },
 	{ "an Ed25519 key as rsa", "k=rsa; p=" ED, DKIM_PUBLISHED_SYNTAX, 0, "RSA" },
