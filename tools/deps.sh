@@ -14,7 +14,8 @@ test="libcmocka-dev openssl ca-certificates python3 python3-pytest python3-aiosm
 	python3-dnspython python3-yaml haproxy postfix opendkim opendkim-tools clang libclang-rt-14-dev"
 lint="clang clang-format clang-tidy cppcheck shellcheck mandoc python3-pyflakes"
 cover="gcovr"
-bench="postfix opendkim openssl sasl2-bin libsasl2-modules"
+bench="postfix opendkim openssl sasl2-bin libsasl2-modules dbconfig-no-thanks opendmarc
+	publicsuffix postfix-policyd-spf-python unbound python3-dkim python3-dnspython"
 
 guard=/usr/sbin/policy-rc.d
 
