@@ -177,6 +177,18 @@ look_at(struct domain_watch *w, const char *name)
 }
 
 /*
+ * comes_before - of what is due, our own domains before guests: those are as many as senders
+ * like, each with servers that may be slow.
+ */
+static bool
+comes_before(const struct watched *a, const struct watched *b, int64_t now)
+{
+	if (a->is_guest != b->is_guest && a->due_ms <= now && b->due_ms <= now)
+		return b->is_guest;
+	return a->due_ms <= b->due_ms;
+}
+
+/*
  * take_due - the name of the domain that is due first, in the arena; NULL: none is, *next_ms
  * says when. Guests that nobody asked for in two rounds are forgotten instead. With the lock.
  */
@@ -192,7 +204,7 @@ take_due(struct domain_watch *w, struct arena *arena, int64_t *next_ms)
 
 		if (d->is_guest && d->due_ms <= now && d->used_ms < unused_since)
 			watch_table_remove_at(&w->table, i);
-		else if (first == NULL || d->due_ms <= first->due_ms)
+		else if (first == NULL || comes_before(d, first, now))
 			first = d;
 	}
 	*next_ms = first != NULL ? first->due_ms : CLOCK_NEVER;

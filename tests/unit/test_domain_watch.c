@@ -476,6 +476,23 @@ test_guests_are_bounded_and_the_longest_unused_goes(void **state)
 }
 
 static void
+test_guests_do_not_keep_our_own_domains_waiting(void **state)
+{
+	struct watch_fixture f;
+
+	(void)state;
+	watch_fixture_open(&f);
+	domain_watch_refresh(f.watch, NULL);
+	assert_null(domain_watch_take(f.watch, "guest.example"));
+	watch_fixture_pass_ms(WATCH_HOUR_MS); /* the guest is due for longer */
+	dns_table_forget_asked(f.dns);
+	domain_watch_refresh(f.watch, NULL);
+	assert_true(f.dns->query_count > 0);
+	assert_non_null(strstr(f.dns->log[f.dns->query_count - 1].name, "guest.example"));
+	watch_fixture_close(&f);
+}
+
+static void
 test_a_guest_whom_nobody_asks_for_is_forgotten(void **state)
 {
 	struct watch_fixture f;
@@ -651,6 +668,7 @@ main(void)
 		cmocka_unit_test(test_a_guest_is_learned_from_mail),
 		cmocka_unit_test(test_a_guest_has_no_keys_whatever_lies_in_the_folder),
 		cmocka_unit_test(test_what_is_no_domain_is_no_guest),
+		cmocka_unit_test(test_guests_do_not_keep_our_own_domains_waiting),
 		cmocka_unit_test(test_guests_are_bounded_and_the_longest_unused_goes),
 		cmocka_unit_test(test_a_guest_whom_nobody_asks_for_is_forgotten),
 		cmocka_unit_test(test_a_domain_without_keys_is_watched_when_it_is_configured),
