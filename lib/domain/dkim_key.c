@@ -62,8 +62,13 @@ key_refuse_passphrase(char *buffer, int size, int writing, void *context)
 	return -1;
 }
 
+/* Who may own a key file: owner, and other_owner. */
+struct key_owners {
+	uid_t owner, other_owner;
+};
+
 static bool
-key_check_file(int fd, uid_t owner, off_t *size_out, struct err *err)
+key_check_file(int fd, struct key_owners owners, off_t *size_out, struct err *err)
 {
 	struct stat st;
 
@@ -71,10 +76,10 @@ key_check_file(int fd, uid_t owner, off_t *size_out, struct err *err)
 		return err_set_errno(err, errno, "fstat");
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, ERR_CONFIG, "is not a regular file");
-	if (st.st_uid != 0 && st.st_uid != owner)
+	if (st.st_uid != owners.owner && st.st_uid != owners.other_owner)
 		return err_set(err, ERR_CONFIG,
-		    "belongs to user id %u: the owner must be root or the user that serves",
-		    (unsigned)st.st_uid);
+		    "belongs to user id %u: the owner must be %sthe user that serves",
+		    (unsigned)st.st_uid, owners.other_owner == 0 ? "root or " : "");
 	if ((st.st_mode & (S_IWGRP | S_IRWXO)) != 0)
 		return err_set(err, ERR_CONFIG,
 		    "has mode %04o: a private key is for its owner and at most readable by its "
@@ -110,7 +115,7 @@ key_parse_pem(int fd, size_t size, EVP_PKEY **pkey_out, struct err *err)
 }
 
 static bool
-key_load_file(const char *path, uid_t owner, EVP_PKEY **pkey_out, struct err *err)
+key_load_file(const char *path, struct key_owners owners, EVP_PKEY **pkey_out, struct err *err)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	off_t size = 0;
@@ -118,7 +123,7 @@ key_load_file(const char *path, uid_t owner, EVP_PKEY **pkey_out, struct err *er
 
 	if (fd < 0)
 		return err_set_errno(err, errno, "open");
-	ok = key_check_file(fd, owner, &size, err) &&
+	ok = key_check_file(fd, owners, &size, err) &&
 	     key_parse_pem(fd, (size_t)size, pkey_out, err);
 	close(fd);
 	return ok;
@@ -177,13 +182,13 @@ key_prepare(struct dkim_key *k, char warning_out[160], struct err *err)
 	return false;
 }
 
-struct dkim_key *
-dkim_key_read_for(const char *path, uid_t owner, char warning_out[160], struct err *err)
+static struct dkim_key *
+key_read(const char *path, struct key_owners owners, char warning_out[160], struct err *err)
 {
 	struct dkim_key *k = mem_calloc(1, sizeof(*k));
 
 	warning_out[0] = '\0';
-	if (key_load_file(path, owner, &k->pkey, err) && key_prepare(k, warning_out, err))
+	if (key_load_file(path, owners, &k->pkey, err) && key_prepare(k, warning_out, err))
 		return k;
 	if (err != NULL)
 		err->kind = ERR_CONFIG;
@@ -191,6 +196,18 @@ dkim_key_read_for(const char *path, uid_t owner, char warning_out[160], struct e
 	warning_out[0] = '\0';
 	dkim_key_destroy(&k);
 	return NULL;
+}
+
+struct dkim_key *
+dkim_key_read_for(const char *path, uid_t owner, char warning_out[160], struct err *err)
+{
+	return key_read(path, (struct key_owners){ owner, 0 }, warning_out, err);
+}
+
+struct dkim_key *
+dkim_key_read_made(const char *path, uid_t owner, char warning_out[160], struct err *err)
+{
+	return key_read(path, (struct key_owners){ owner, owner }, warning_out, err);
 }
 
 struct dkim_key *

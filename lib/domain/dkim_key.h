@@ -29,6 +29,12 @@ MUST_CHECK struct dkim_key *dkim_key_read(
 /* dkim_key_read_for - the owner may be root or this one (whom root becomes later). */
 MUST_CHECK struct dkim_key *dkim_key_read_for(
     const char *path, uid_t owner, char warning_out[160], struct err *err);
+/*
+ * dkim_key_read_made - from a folder of owner's, who may make links there: to a key of root's
+ * too, which root would then read for it. So the file must be owner's own.
+ */
+MUST_CHECK struct dkim_key *dkim_key_read_made(
+    const char *path, uid_t owner, char warning_out[160], struct err *err);
 void dkim_key_destroy(struct dkim_key **k);
 enum dkim_algorithm dkim_key_algorithm(const struct dkim_key *k);
 const char *dkim_algorithm_name(enum dkim_algorithm a); /* "rsa-sha256" */

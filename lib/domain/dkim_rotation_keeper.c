@@ -142,7 +142,7 @@ read_made(
 		err_set(err, ERR_CONFIG, "the path of %s is too long", selector);
 		return NULL;
 	}
-	key = dkim_key_read_for(path, folder_owner(k, d), warning, err);
+	key = dkim_key_read_made(path, folder_owner(k, d), warning, err);
 	if (key == NULL)
 		return NULL;
 	kept = mem_calloc(1, sizeof(*kept));

@@ -295,7 +295,7 @@ read_record(
 
 	if (!rotation_key_path(job->folder, job->domain, key->selector, path, sizeof(path)))
 		return err_set(err, ERR_CONFIG, "the path is too long");
-	struct dkim_key *private_key = dkim_key_read_for(path, job->uid, warning, err);
+	struct dkim_key *private_key = dkim_key_read_made(path, job->uid, warning, err);
 	if (private_key == NULL)
 		return false;
 	const bool ok = dkim_key_record(private_key, record) ||

@@ -142,10 +142,15 @@ test_owner(void **state)
 	key = dkim_key_read_for(path, somebody, warning, &err);
 	assert_non_null(key);
 	dkim_key_destroy(&key);
+	key = dkim_key_read_made(path, somebody, warning, &err);
+	assert_non_null(key);
+	dkim_key_destroy(&key);
 	assert_int_equal(chown(path, 0, (gid_t)-1), 0);
 	key = dkim_key_read_for(path, somebody, warning, &err);
 	assert_non_null(key);
 	dkim_key_destroy(&key);
+	assert_null(dkim_key_read_made(path, somebody, warning, &err)); /* perhaps a link */
+	assert_non_null(strstr(err.text, "must be the user that serves"));
 	unlink(path);
 }
 
