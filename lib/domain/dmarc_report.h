@@ -53,6 +53,11 @@ MUST_CHECK bool dmarc_report_write(const struct dmarc_report *r,
 /* dmarc_report_compress - gzip, without a time. False: out's cap, or zlib has no memory. */
 MUST_CHECK bool dmarc_report_compress(struct view xml, struct buf *out);
 
+#define DMARC_DAY_TEXT_MAX 16
+
+/* dmarc_report_day_text - a day since 1970 as "2026-11-24". */
+void dmarc_report_day_text(int64_t day, char out[DMARC_DAY_TEXT_MAX]);
+
 /* dmarc_report_id - "2026-11-24_example.com_1a2b3c4d@mail.example.net" (section 3.5.1). */
 void dmarc_report_id(const struct dmarc_report_head *head, char out[DMARC_REPORT_ID_MAX]);
 

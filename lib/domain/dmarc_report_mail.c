@@ -12,12 +12,11 @@
 #include <time.h>
 #include <zlib.h>
 
-#define DAY_S	      86400
-#define GZIP_WINDOW   (15 + 16) /* zlib: the largest window, in a gzip wrapper */
-#define GZIP_MEMORY   8
-#define GZIP_PIECE    65536
-#define LINE_OCTETS   57 /* that become a line of 76 characters */
-#define DATE_TEXT_MAX 16
+#define DAY_S	    86400
+#define GZIP_WINDOW (15 + 16) /* zlib: the largest window, in a gzip wrapper */
+#define GZIP_MEMORY 8
+#define GZIP_PIECE  65536
+#define LINE_OCTETS 57 /* that become a line of 76 characters */
 
 bool
 dmarc_report_compress(struct view xml, struct buf *out)
@@ -43,22 +42,22 @@ dmarc_report_compress(struct view xml, struct buf *out)
 	return status == Z_STREAM_END;
 }
 
-static void
-day_text(int64_t day, char out[DATE_TEXT_MAX])
+void
+dmarc_report_day_text(int64_t day, char out[DMARC_DAY_TEXT_MAX])
 {
 	const time_t at = (time_t)(day * DAY_S);
 	struct tm tm;
 
 	(void)gmtime_r(&at, &tm);
-	(void)strftime(out, DATE_TEXT_MAX, "%Y-%m-%d", &tm);
+	(void)strftime(out, DMARC_DAY_TEXT_MAX, "%Y-%m-%d", &tm);
 }
 
 void
 dmarc_report_id(const struct dmarc_report_head *head, char out[DMARC_REPORT_ID_MAX])
 {
-	char day[DATE_TEXT_MAX];
+	char day[DMARC_DAY_TEXT_MAX];
 
-	day_text(head->day, day);
+	dmarc_report_day_text(head->day, day);
 	snprintf(out, DMARC_REPORT_ID_MAX, "%s_%s_%s@%s", day, head->policy_domain,
 	    head->store_id, head->receiver);
 }
@@ -113,10 +112,10 @@ bool
 dmarc_report_mail(const struct dmarc_report_head *head, struct view gzip, const char *to,
     int64_t now, struct buf *out)
 {
-	char name[DMARC_REPORT_ID_MAX], day[DATE_TEXT_MAX], boundary[64];
+	char name[DMARC_REPORT_ID_MAX], day[DMARC_DAY_TEXT_MAX], boundary[64];
 
 	dmarc_report_file_name(head, name);
-	day_text(head->day, day);
+	dmarc_report_day_text(head->day, day);
 	/* No line of base64 begins with hyphens, nor does the sentence. */
 	snprintf(boundary, sizeof(boundary), "=_dmarc_%s_%s", day, head->store_id);
 	return add_header(head, to, now, out) &&

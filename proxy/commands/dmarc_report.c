@@ -235,7 +235,7 @@ serve_all(struct job *job, int64_t day, const char *domain, const struct dmarc_r
 {
 	struct err err = { .kind = ERR_NONE };
 	struct made made;
-	char text[16];
+	char text[DMARC_DAY_TEXT_MAX];
 	bool is_done = true;
 
 	if (!make_report(job, day, domain, &made, &err)) {
@@ -261,7 +261,7 @@ mail_report(struct job *job, int64_t day, const char *domain)
 	struct err err = { .kind = ERR_NONE };
 	struct arena arena;
 	bool is_done = true;
-	char text[16];
+	char text[DMARC_DAY_TEXT_MAX];
 
 	arena_init(&arena);
 	dmarc_report_day_text(day, text);

@@ -48,16 +48,6 @@ parse_day(const char *text, int64_t *day_out)
 	       back.tm_mday == (int)day;
 }
 
-void
-dmarc_report_day_text(int64_t day, char out[16])
-{
-	const time_t at = (time_t)(day * DAY_S);
-	struct tm tm;
-
-	(void)gmtime_r(&at, &tm);
-	(void)strftime(out, 16, "%Y-%m-%d", &tm);
-}
-
 static bool
 take_option(struct dmarc_report_options *o, int c)
 {

@@ -18,7 +18,4 @@ struct dmarc_report_options {
 /* dmarc_report_options_read - the exit status, or -1 to go on; has printed what is to say. */
 MUST_CHECK int dmarc_report_options_read(struct dmarc_report_options *o, int argc, char **argv);
 
-/* dmarc_report_day_text - "2026-11-24". */
-void dmarc_report_day_text(int64_t day, char out[16]);
-
 #endif
