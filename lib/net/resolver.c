@@ -14,6 +14,7 @@
 #include "lib/net/address.h"
 #include "lib/net/authority.h"
 #include "lib/net/dns_wire.h"
+#include "lib/net/recent_answers.h"
 #include "lib/net/resolver_private.h"
 
 #include <errno.h>
@@ -43,8 +44,9 @@ struct resolver {
 	int opens;
 	struct resolver_config config; /* a copy, owned */
 	struct dns_source source;
-	pthread_mutex_t lock; /* of what follows */
-	struct ub_ctx *ctx;   /* locks itself */
+	struct recent_answers *recent; /* owned; locks itself */
+	pthread_mutex_t lock;	       /* of what follows */
+	struct ub_ctx *ctx;	       /* locks itself */
 	bool has_pump;
 	pthread_t pump;
 	int stop_fd;	  /* an eventfd: readable when the pump shall end */
@@ -249,29 +251,69 @@ ask(struct resolver *r, const char *name, enum dns_type type, int64_t deadline_m
 	return result;
 }
 
-/* read_result - what libunbound found, which is a DNS message again. */
 static void
-read_result(const struct ub_result *result, const unsigned char *name, enum dns_type type,
+read_packet(struct view packet, const unsigned char *name, enum dns_type type,
     struct arena *arena, struct dns_answer *out)
 {
 	struct dns_reply reply;
 
-	if (result->bogus) {
-		fail(out, "bogus");
-		return;
-	}
-	if (result->rcode != DNS_RCODE_NOERROR && result->rcode != DNS_RCODE_NXDOMAIN) {
-		fail(out, dns_rcode_name((unsigned)result->rcode));
-		return;
-	}
-	if (result->answer_packet == NULL || result->answer_len <= 0 ||
-	    !dns_wire_read(view_make(result->answer_packet, (size_t)result->answer_len), name,
-		type, arena, &reply)) {
+	if (dns_wire_read(packet, name, type, arena, &reply))
+		*out = reply.answer;
+	else
 		fail(out, "a broken answer");
-		return;
+}
+
+/* packet_of - what libunbound found is a DNS message again; false: *out says why not. */
+static bool
+packet_of(const struct ub_result *result, struct view *packet_out, struct dns_answer *out)
+{
+	if (result->bogus)
+		fail(out, "bogus");
+	else if (result->rcode != DNS_RCODE_NOERROR && result->rcode != DNS_RCODE_NXDOMAIN)
+		fail(out, dns_rcode_name((unsigned)result->rcode));
+	else if (result->answer_packet == NULL || result->answer_len <= 0)
+		fail(out, "a broken answer");
+	else {
+		*packet_out = view_make(result->answer_packet, (size_t)result->answer_len);
+		return true;
 	}
-	*out = reply.answer;
-	out->is_secure = result->secure != 0;
+	return false;
+}
+
+struct question {
+	unsigned char wire[DNS_NAME_WIRE_MAX];
+	char text[DNS_NAME_TEXT_MAX];
+	enum dns_type type;
+};
+
+static bool
+find_recent(const struct resolver *r, const struct question *q, struct arena *arena,
+    struct dns_answer *out)
+{
+	struct view packet;
+	uint32_t age_s;
+
+	if (!recent_find(r->recent, q->text, q->type, clock_mono_ms(), arena, &packet, &age_s))
+		return false;
+	read_packet(packet, q->wire, q->type, arena, out);
+	out->ttl_s -= age_s < out->ttl_s ? age_s : out->ttl_s;
+	return true;
+}
+
+static void
+ask_libunbound(struct resolver *r, const struct question *q, int64_t deadline_ms,
+    struct arena *arena, struct dns_answer *out)
+{
+	struct ub_result *result = ask(r, q->text, q->type, deadline_ms, out);
+	struct view packet;
+
+	if (result != NULL && packet_of(result, &packet, out)) {
+		read_packet(packet, q->wire, q->type, arena, out);
+		if (out->status != DNS_TEMPFAIL)
+			recent_put(
+			    r->recent, q->text, q->type, packet, out->ttl_s, clock_mono_ms());
+	}
+	ub_resolve_free(result);
 }
 
 static void
@@ -279,21 +321,18 @@ resolver_query(void *context, const char *name, enum dns_type type, int64_t dead
     struct arena *arena, struct dns_answer *out)
 {
 	struct resolver *r = context;
-	unsigned char wire[DNS_NAME_WIRE_MAX];
-	char text[DNS_NAME_TEXT_MAX];
+	struct question q = { .type = type };
 	const int64_t own_ms = clock_mono_ms() + r->config.timeout_ms;
-	struct ub_result *result;
 
 	*out = (struct dns_answer){ .status = DNS_NXDOMAIN };
-	if (dns_name_to_wire(view_of(name), wire) == 0)
+	if (dns_name_to_wire(view_of(name), q.wire) == 0)
 		return;
-	(void)dns_name_to_text(wire, text);
-	result = ask(r, text, type, own_ms < deadline_ms ? own_ms : deadline_ms, out);
-	if (result != NULL)
-		read_result(result, wire, type, arena, out);
-	ub_resolve_free(result);
+	(void)dns_name_to_text(q.wire, q.text);
+	if (find_recent(r, &q, arena, out))
+		return;
+	ask_libunbound(r, &q, own_ms < deadline_ms ? own_ms : deadline_ms, arena, out);
 	if (out->status == DNS_TEMPFAIL)
-		log_event(LEVEL_DEBUG, "dns.fail", LOG_STR("name", text),
+		log_event(LEVEL_DEBUG, "dns.fail", LOG_STR("name", q.text),
 		    LOG_STR("type", dns_type_name(type)), LOG_STR("why", out->why));
 }
 
@@ -345,6 +384,7 @@ destroy(struct resolver *r)
 	if (r->stop_fd >= 0)
 		close(r->stop_fd);
 	pthread_mutex_destroy(&r->lock);
+	recent_destroy(&r->recent);
 	resolver_config_finish(&r->config);
 	mem_free(r);
 }
@@ -355,6 +395,7 @@ create(const struct resolver_config *config, struct err *err)
 	struct resolver *r = mem_calloc(1, sizeof(*r));
 
 	r->opens = 1;
+	r->recent = recent_create();
 	pthread_mutex_init(&r->lock, NULL);
 	resolver_config_copy(config, &r->config);
 	r->source = (struct dns_source){
