@@ -202,7 +202,7 @@ loads: $(LOAD_BIN)
 
 load: loads all
 
-bench: ## speed and memory, beside Postfix + OpenDKIM in the same run
+bench: ## speed and memory, beside Postfix + OpenDKIM in the same run (BENCH=inbound, submission: a part)
 	$(Q)tools/deps.sh build test bench
 	$(Q)$(MAKE) -j$(JOBS) load
 	$(Q)$(PYTHON) tests/load/bench.py --build $(BUILD) $(BENCH)

@@ -77,7 +77,7 @@ recent_put(struct recent_answers *recent, const char *name, enum dns_type type,
 
 bool
 recent_find(struct recent_answers *recent, const char *name, enum dns_type type, int64_t now_ms,
-    struct arena *arena, struct view *packet_out, uint32_t *age_s_out)
+    struct arena *arena, struct recent_answer *out)
 {
 	struct place *place;
 	bool found;
@@ -87,8 +87,8 @@ recent_find(struct recent_answers *recent, const char *name, enum dns_type type,
 	found = place->packet != NULL && place->type == type && now_ms < place->until_ms &&
 		strcmp(place->name, name) == 0;
 	if (found) {
-		*packet_out = arena_view(arena, view_make(place->packet, place->len));
-		*age_s_out = (uint32_t)((now_ms - place->since_ms) / 1000);
+		out->packet = arena_view(arena, view_make(place->packet, place->len));
+		out->age_s = (uint32_t)((now_ms - place->since_ms) / 1000);
 	}
 	pthread_mutex_unlock(&recent->lock);
 	return found;

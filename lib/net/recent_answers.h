@@ -29,8 +29,13 @@ void recent_destroy(struct recent_answers **recent); /* NULL is fine */
 void recent_put(struct recent_answers *recent, const char *name, enum dns_type type,
     struct view packet, uint32_t ttl_s, int64_t now_ms);
 
-/* recent_find - the packet, copied to the arena, and how old it is; false: there is none. */
+struct recent_answer {
+	struct view packet; /* in the arena */
+	uint32_t age_s;
+};
+
+/* recent_find - false: there is none. */
 MUST_CHECK bool recent_find(struct recent_answers *recent, const char *name, enum dns_type type,
-    int64_t now_ms, struct arena *arena, struct view *packet_out, uint32_t *age_s_out);
+    int64_t now_ms, struct arena *arena, struct recent_answer *out);
 
 #endif

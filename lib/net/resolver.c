@@ -290,13 +290,12 @@ static bool
 find_recent(const struct resolver *r, const struct question *q, struct arena *arena,
     struct dns_answer *out)
 {
-	struct view packet;
-	uint32_t age_s;
+	struct recent_answer recent;
 
-	if (!recent_find(r->recent, q->text, q->type, clock_mono_ms(), arena, &packet, &age_s))
+	if (!recent_find(r->recent, q->text, q->type, clock_mono_ms(), arena, &recent))
 		return false;
-	read_packet(packet, q->wire, q->type, arena, out);
-	out->ttl_s -= age_s < out->ttl_s ? age_s : out->ttl_s;
+	read_packet(recent.packet, q->wire, q->type, arena, out);
+	out->ttl_s -= recent.age_s < out->ttl_s ? recent.age_s : out->ttl_s;
 	return true;
 }
 

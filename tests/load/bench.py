@@ -167,6 +167,10 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     if os.geteuid() != 0 and not options.without_postfix:
         sys.exit("bench: Postfix needs root; --without-postfix does not")
+    if os.geteuid() != 0:
+        if options.part == "inbound":
+            sys.exit("bench: the DNS server of the part inbound needs root (port 53)")
+        options.part = "submission"
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     folder = tempfile.mkdtemp(prefix="gatepost-bench-")

@@ -17,8 +17,7 @@
 struct kept {
 	struct recent_answers *recent;
 	struct arena arena;
-	struct view packet;
-	uint32_t age_s;
+	struct recent_answer found;
 };
 
 static int
@@ -47,7 +46,7 @@ tear_down(void **state)
 static bool
 find(struct kept *k, const char *name, enum dns_type type, int64_t now_ms)
 {
-	return recent_find(k->recent, name, type, now_ms, &k->arena, &k->packet, &k->age_s);
+	return recent_find(k->recent, name, type, now_ms, &k->arena, &k->found);
 }
 
 static void
@@ -58,8 +57,8 @@ test_found_by_name_and_type(void **state)
 	assert_false(find(k, "a.example", DNS_TXT, NOW));
 	recent_put(k->recent, "a.example", DNS_TXT, VIEW("one"), 20, NOW);
 	assert_true(find(k, "a.example", DNS_TXT, NOW + 2500));
-	assert_true(view_eq(k->packet, VIEW("one")));
-	assert_int_equal(k->age_s, 2);
+	assert_true(view_eq(k->found.packet, VIEW("one")));
+	assert_int_equal(k->found.age_s, 2);
 	assert_false(find(k, "a.example", DNS_MX, NOW));
 	assert_false(find(k, "b.example", DNS_TXT, NOW));
 	assert_false(find(k, "a.example.net", DNS_TXT, NOW));
@@ -73,8 +72,8 @@ test_newer_takes_the_place(void **state)
 	recent_put(k->recent, "a.example", DNS_TXT, VIEW("one"), 20, NOW);
 	recent_put(k->recent, "a.example", DNS_TXT, VIEW("another"), 20, NOW + 9000);
 	assert_true(find(k, "a.example", DNS_TXT, NOW + 28000));
-	assert_true(view_eq(k->packet, VIEW("another")));
-	assert_int_equal(k->age_s, 19);
+	assert_true(view_eq(k->found.packet, VIEW("another")));
+	assert_int_equal(k->found.age_s, 19);
 }
 
 static void
@@ -113,7 +112,7 @@ test_what_is_too_long_is_not_kept(void **state)
 	assert_false(find(k, "a", DNS_TXT, NOW));
 	recent_put(k->recent, "a", DNS_TXT, view_make(octets, sizeof(octets) - 1), 20, NOW);
 	assert_true(find(k, "a", DNS_TXT, NOW));
-	assert_int_equal(k->packet.len, RECENT_OCTETS_MAX);
+	assert_int_equal(k->found.packet.len, RECENT_OCTETS_MAX);
 
 	memset(name, 'a', sizeof(name));
 	name[DNS_NAME_MAX] = '\0';
@@ -141,7 +140,7 @@ test_many_names_share_the_places(void **state)
 		snprintf(name, sizeof(name), "n%d.example", i);
 		if (!find(k, name, DNS_TXT, NOW))
 			continue;
-		assert_true(view_eq(k->packet, view_of(name)));
+		assert_true(view_eq(k->found.packet, view_of(name)));
 		found++;
 	}
 	assert_in_range(found, RECENT_PLACES / 2, RECENT_PLACES);
