@@ -4,12 +4,12 @@
  * of a chain that holds is decided here too, since it depends on whom the operator trusts: see
  * trusted_dmarc. Nothing is ever refused here, and no seal is added.
  */
+#include "filters/dmarc_author.h"
 #include "filters/filters.h"
 
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 #include "lib/domain/arc.h"
-#include "lib/mail/addrlist.h"
 #include "lib/mail/authres_field.h"
 #include "lib/mail/domain_name.h"
 
@@ -145,20 +145,14 @@ trusted_set(const struct arc_state *state, const struct arc_outcome *outcome)
 	return set;
 }
 
-/* The domain of the one From address; NULL: there is not exactly one. */
+/* The one author domain that dmarc would judge; NULL: there is none. */
 static const char *
-author_domain(struct link_call *call)
+author_of(struct link_call *call)
 {
-	const struct message *m = link_message(call);
-	const size_t index = message_find(m, "From", 0);
-	struct mailbox *list = NULL;
-	size_t count = 0, offset = 0;
+	struct dmarc_author author;
 
-	if (message_count_of(m, "From") != 1 ||
-	    addrlist_parse(message_field(m, index)->body, link_arena(call), &list, &count,
-		&offset) != ADDRLIST_OK)
-		return NULL;
-	return count == 1 ? list[0].domain : NULL;
+	dmarc_author_read(link_message(call), link_arena(call), &author);
+	return author.problem == NULL ? author.domains[0] : NULL;
 }
 
 /* The one DMARC result of a reading; NULL: there is none, or several. */
@@ -186,7 +180,7 @@ static const char *
 trusted_dmarc(struct link_call *call, const struct arc_outcome *outcome)
 {
 	const struct arc_set *set = trusted_set(link_state(call), outcome);
-	const char *author = author_domain(call);
+	const char *author = author_of(call);
 	struct authres_reading reading;
 	char domain[DOMAIN_NAME_MAX];
 

@@ -13,7 +13,7 @@
 #include "lib/base/mem.h"
 #include "lib/domain/dkim_sign.h"
 #include "lib/domain/domain_watch.h"
-#include "lib/mail/addrlist.h"
+#include "lib/mail/author.h"
 #include "lib/mail/domain_name.h"
 
 #include <stddef.h>
@@ -229,21 +229,6 @@ dkim_sign_teardown(void *state)
 
 /* A message. */
 
-/* author_domain - of the first From address; NULL when there is none that could have keys. */
-static const char *
-author_domain(struct link_call *call)
-{
-	const struct message *m = link_message(call);
-	const size_t index = message_find(m, "From", 0);
-	struct mailbox *list = NULL;
-	size_t count = 0, offset = 0;
-
-	if (index == SIZE_MAX || addrlist_parse(message_field(m, index)->body, link_arena(call),
-				     &list, &count, &offset) != ADDRLIST_OK)
-		return NULL;
-	return list[0].domain[0] != '[' ? list[0].domain : NULL;
-}
-
 static enum link_answer
 pass_unsigned(struct link_call *call, const char *domain)
 {
@@ -388,7 +373,7 @@ static enum link_answer
 dkim_sign_message_hook(struct link_call *call)
 {
 	const struct dkim_sign_settings *settings = link_settings(call);
-	const char *author = author_domain(call);
+	const char *author = author_domain(link_message(call), link_arena(call));
 	enum link_answer answer;
 
 	for (const char *name = author; name != NULL;) {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Whose mail it is, by its From field, as DMARC needs to know it: for dmarc.c alone. */
+/* Whose mail it is, by its From field, as DMARC needs to know it: for the links dmarc and
+ * arc. */
 #ifndef GATEPOST_FILTERS_DMARC_AUTHOR_H
 #define GATEPOST_FILTERS_DMARC_AUTHOR_H
 

@@ -7,7 +7,7 @@
  */
 #include "filters/filters.h"
 
-#include "lib/mail/addrlist.h"
+#include "lib/mail/author.h"
 #include "lib/mail/date.h"
 
 #include <inttypes.h>
@@ -64,20 +64,6 @@ static const struct conf_table fix_headers_table = {
 	.where_offset = SIZE_MAX,
 };
 
-/* id_domain_of_from - NULL when From has no usable domain name. */
-static const char *
-id_domain_of_from(const struct message *m, struct arena *arena)
-{
-	const size_t index = message_find(m, "From", 0);
-	struct mailbox *list;
-	size_t count, offset;
-
-	if (index == SIZE_MAX || addrlist_parse(message_field(m, index)->body, arena, &list,
-				     &count, &offset) != ADDRLIST_OK)
-		return NULL;
-	return list[0].domain[0] != '[' ? list[0].domain : NULL;
-}
-
 static bool
 add_message_id(struct link_call *call, const struct fix_headers_settings *settings)
 {
@@ -88,7 +74,7 @@ add_message_id(struct link_call *call, const struct fix_headers_settings *settin
 	if (getrandom(random, sizeof(random), 0) != (ssize_t)sizeof(random))
 		return false;
 	if (settings->message_id_domain == ID_DOMAIN_FROM)
-		domain = id_domain_of_from(link_message(call), arena);
+		domain = author_domain(link_message(call), arena);
 	if (domain == NULL)
 		domain = link_facts(call)->hostname;
 	return edits_prepend(link_edits(call), "Message-ID",

@@ -13,7 +13,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/metrics.h"
 #include "lib/domain/tag_list.h"
-#include "lib/mail/addrlist.h"
+#include "lib/mail/author.h"
 #include "lib/mail/domain_name.h"
 
 #include <pthread.h>
@@ -188,21 +188,6 @@ preflight_teardown(void *state_)
 
 /* ---- the facts ---- */
 
-/* from_domain - of the first From address, as dkim_sign has it; "" without one. */
-static const char *
-from_domain(struct link_call *call)
-{
-	const struct message *m = link_message(call);
-	const size_t index = message_find(m, "From", 0);
-	struct mailbox *list = NULL;
-	size_t count = 0, offset = 0;
-
-	if (index == SIZE_MAX || addrlist_parse(message_field(m, index)->body, link_arena(call),
-				     &list, &count, &offset) != ADDRLIST_OK)
-		return "";
-	return list[0].domain[0] != '[' ? list[0].domain : "";
-}
-
 /* spf_domain - that receivers will check: MAIL FROM's, or our name for the null one. */
 static const char *
 spf_domain(struct link_call *call)
@@ -252,9 +237,10 @@ gather_facts(struct link_call *call, struct preflight_facts *facts)
 {
 	const struct preflight_state *state = link_state(call);
 	const struct message *m = link_message(call);
+	const char *author = author_domain(m, link_arena(call));
 
 	*facts = (struct preflight_facts){ .spf_domain = spf_domain(call),
-		.from_domain = from_domain(call) };
+		.from_domain = author != NULL ? author : "" };
 	if (facts->spf_domain[0] != '\0')
 		facts->spf = domain_watch_take(state->watch, facts->spf_domain);
 	if (facts->from_domain[0] != '\0')

@@ -54,12 +54,6 @@ static const struct finding_row {
 	[ALIGNMENT_UNKNOWN] = { "alignment-unknown", PREFLIGHT_NOT_YET, "4.3" },
 };
 
-const char *
-preflight_name(size_t index)
-{
-	return index < ARRAY_LEN(rows) ? rows[index].name : NULL;
-}
-
 /* Records of others may stand in a sentence: what is not printable ASCII becomes '?'. */
 static void PRINTF_LIKE(3, 4)
     say(struct preflight_finding *out, enum finding finding, const char *fmt, ...)

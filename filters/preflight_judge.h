@@ -53,7 +53,4 @@ struct preflight_facts {
 void preflight_judge(
     const struct preflight_facts *facts, struct preflight_finding out[PREFLIGHT_AREAS]);
 
-/* preflight_name - of the index-th finding that there can be, for metrics; NULL: no more. */
-const char *preflight_name(size_t index);
-
 #endif

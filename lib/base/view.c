@@ -129,3 +129,12 @@ view_copy(struct view v, char *out, size_t room)
 	out[len] = '\0';
 	return len == v.len;
 }
+
+int
+ascii_hex_value(char c)
+{
+	if (ascii_is_digit(c))
+		return c - '0';
+	c = ascii_lower(c);
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}

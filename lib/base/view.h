@@ -64,5 +64,6 @@ bool view_copy(struct view v, char *out, size_t room);
 char ascii_lower(char c);
 bool ascii_is_alnum(char c);
 bool ascii_is_digit(char c);
+int ascii_hex_value(char c); /* 0..15, either case; -1: it is no hexadecimal digit */
 
 #endif

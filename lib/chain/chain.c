@@ -37,8 +37,8 @@ struct chain {
 struct chain_run {
 	char *memory; /* owned, zeroed */
 	struct buf notes;
-	struct arena arena; /* of the results' texts */
-	struct authres results[AUTHRES_MAX];
+	struct arena arena;	 /* of the results' texts */
+	struct authres *results; /* room for AUTHRES_MAX, in the arena; NULL before the first */
 	size_t result_count;
 	const char **failed; /* owned: names of links that were passed over */
 	size_t failed_count;
@@ -335,6 +335,8 @@ call_keep_notes(const struct link_call *call, struct chain_run *run)
 static void
 call_keep_results(const struct link_call *call, struct chain_run *run)
 {
+	if (run != NULL && call->result_count > 0 && run->results == NULL)
+		run->results = arena_alloc(&run->arena, AUTHRES_MAX * sizeof(*run->results));
 	for (size_t i = 0; run != NULL && i < call->result_count; i++) {
 		if (run->result_count == AUTHRES_MAX)
 			return; /* hostile mail has many: the first ones count */

@@ -10,6 +10,7 @@
 #include "lib/domain/dkim_rotation.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -209,38 +210,6 @@ print_keys(const struct rotation *r, struct buf *out)
 }
 
 static bool
-write_all(int fd, struct view text)
-{
-	while (text.len > 0) {
-		const ssize_t sent = write(fd, text.p, text.len);
-
-		if (sent < 0 && errno != EINTR)
-			return false;
-		if (sent > 0)
-			text = view_from(text, (size_t)sent);
-	}
-	return fsync(fd) == 0;
-}
-
-static bool
-sync_folder(const char *folder, const char *domain, struct err *err)
-{
-	char path[PATH_MAX];
-	int fd;
-	bool ok;
-
-	if (!make_path(folder, domain, ".", path, err))
-		return false;
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	ok = fd >= 0 && fsync(fd) == 0;
-	if (!ok)
-		err_set_errno(err, errno, "%s", path);
-	if (fd >= 0)
-		(void)close(fd);
-	return ok;
-}
-
-static bool
 write_file(const char *folder, const char *domain, struct view text, struct err *err)
 {
 	char path[PATH_MAX], fresh[PATH_MAX];
@@ -253,7 +222,8 @@ write_file(const char *folder, const char *domain, struct view text, struct err 
 	fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (fd < 0)
 		return err_set_errno(err, errno, "%s", fresh);
-	bool ok = write_all(fd, text) || err_set_errno(err, errno, "%s", fresh);
+	bool ok = (file_write_all(fd, text) && fsync(fd) == 0) ||
+		  err_set_errno(err, errno, "%s", fresh);
 	if (close(fd) != 0 && ok)
 		ok = err_set_errno(err, errno, "%s", fresh);
 	if (ok && rename(fresh, path) != 0)
@@ -262,7 +232,8 @@ write_file(const char *folder, const char *domain, struct view text, struct err 
 		(void)unlink(fresh);
 		return false;
 	}
-	return sync_folder(folder, domain, err);
+	*strrchr(path, '/') = '\0';
+	return file_sync_folder(AT_FDCWD, path) || err_set_errno(err, errno, "%s", path);
 }
 
 bool

@@ -147,50 +147,45 @@ last_label(const char *domain)
 	return dot != NULL ? dot + 1 : domain;
 }
 
+/* Of an authenticated domain with the From domain (4.10.2). */
+enum alignment {
+	ALIGNED_NO,
+	ALIGNED_YES,
+	ALIGNED_UNKNOWN, /* DNS gave no answer that nobody could do without */
+};
+
 /* align_below - organizational is the From domain's. */
-static enum dmarc_alignment
+static enum alignment
 align_below(struct dmarc_walker *walker, const char *organizational, const char *identifier)
 {
 	const char *other;
 
 	if (!domain_is_below(identifier, organizational))
-		return DMARC_ALIGNED_NO;
+		return ALIGNED_NO;
 	other = find_organizational(walker, identifier);
 	if (other == NULL)
-		return DMARC_ALIGNED_UNKNOWN;
-	return strcmp(other, organizational) == 0 ? DMARC_ALIGNED_YES : DMARC_ALIGNED_NO;
+		return ALIGNED_UNKNOWN;
+	return strcmp(other, organizational) == 0 ? ALIGNED_YES : ALIGNED_NO;
 }
 
 /* align - walk is the From domain's; it goes on only if need be. */
-static enum dmarc_alignment
+static enum alignment
 align(struct dmarc_walker *walker, struct dmarc_walk *walk, const char *identifier, bool strict)
 {
 	const char *organizational;
 
 	if (identifier[0] == '\0')
-		return DMARC_ALIGNED_NO;
+		return ALIGNED_NO;
 	if (strcmp(identifier, walk->domain) == 0)
-		return DMARC_ALIGNED_YES;
+		return ALIGNED_YES;
 	/* Without a label in common there is no common organizational domain. */
 	if (strict || strcmp(last_label(identifier), last_label(walk->domain)) != 0)
-		return DMARC_ALIGNED_NO;
+		return ALIGNED_NO;
 	dmarc_walk_finish(walker, walk);
 	organizational = dmarc_walk_organizational(walk);
 	if (organizational == NULL)
-		return DMARC_ALIGNED_UNKNOWN;
+		return ALIGNED_UNKNOWN;
 	return align_below(walker, organizational, identifier);
-}
-
-enum dmarc_alignment
-dmarc_align(const struct dns_source *dns, const char *from_domain, const char *authenticated,
-    bool strict, int64_t deadline_ms, struct arena *arena)
-{
-	struct dmarc_walker walker;
-	struct dmarc_walk walk;
-
-	walker_init(&walker, dns, deadline_ms, arena);
-	dmarc_walk_begin(&walk, from_domain);
-	return align(&walker, &walk, authenticated, strict);
 }
 
 static bool
@@ -204,11 +199,11 @@ judge_result(struct judgement *j, const struct authres *r)
 {
 	const bool strict =
 	    r->method == AUTHRES_SPF ? j->record->aspf_strict : j->record->adkim_strict;
-	const enum dmarc_alignment alignment = align(j->walker, &j->walk, r->domain, strict);
+	const enum alignment alignment = align(j->walker, &j->walk, r->domain, strict);
 
-	if (alignment == DMARC_ALIGNED_NO)
+	if (alignment == ALIGNED_NO)
 		return;
-	if (alignment == DMARC_ALIGNED_UNKNOWN || r->result == AUTHRES_TEMPERROR) {
+	if (alignment == ALIGNED_UNKNOWN || r->result == AUTHRES_TEMPERROR) {
 		j->is_uncertain = true;
 		return;
 	}

@@ -128,16 +128,6 @@ struct dmarc_outcome {
 void dmarc_evaluate(
     const struct dmarc_request *request, struct arena *arena, struct dmarc_outcome *out);
 
-enum dmarc_alignment {
-	DMARC_ALIGNED_NO,
-	DMARC_ALIGNED_YES,
-	DMARC_ALIGNED_UNKNOWN, /* DNS gave no answer that nobody could do without */
-};
-
-/* dmarc_align - an authenticated domain with the From domain (4.10.2); both A-labels. */
-enum dmarc_alignment dmarc_align(const struct dns_source *dns, const char *from_domain,
-    const char *authenticated, bool strict, int64_t deadline_ms, struct arena *arena);
-
 const char *dmarc_policy_name(enum dmarc_policy policy); /* "quarantine" */
 
 #endif

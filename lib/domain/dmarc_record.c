@@ -149,12 +149,6 @@ is_uri_char(char c)
 					strchr("-._~:/?#[]@$&'()*+;=%", c) != NULL);
 }
 
-static bool
-is_hex_digit(char c)
-{
-	return ascii_is_digit(c) || (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'f');
-}
-
 /* uri_is_valid - a scheme, a colon, and something behind it in the characters of RFC 3986. */
 static bool
 uri_is_valid(struct view uri)
@@ -169,8 +163,8 @@ uri_is_valid(struct view uri)
 			return false;
 		if (i < colon && !ascii_is_alnum(uri.p[i]) && strchr("+-.", uri.p[i]) == NULL)
 			return false;
-		if (uri.p[i] == '%' && (i + 2 >= uri.len || !is_hex_digit(uri.p[i + 1]) ||
-					   !is_hex_digit(uri.p[i + 2])))
+		if (uri.p[i] == '%' && (i + 2 >= uri.len || ascii_hex_value(uri.p[i + 1]) < 0 ||
+					   ascii_hex_value(uri.p[i + 2]) < 0))
 			return false;
 	}
 	return true;

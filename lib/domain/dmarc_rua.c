@@ -36,15 +36,6 @@ without_size(struct view uri)
 	return uri;
 }
 
-static int
-hex_digit(char c)
-{
-	if (ascii_is_digit(c))
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* decode - %XX as octets; false: not so, or more than room. NUL-terminated. */
 static bool
 decode(struct view in, char *out, size_t room)
@@ -55,8 +46,8 @@ decode(struct view in, char *out, size_t room)
 		int c = (unsigned char)in.p[i];
 
 		if (c == '%') {
-			const int high = i + 2 < in.len ? hex_digit(in.p[i + 1]) : -1;
-			const int low = high >= 0 ? hex_digit(in.p[i + 2]) : -1;
+			const int high = i + 2 < in.len ? ascii_hex_value(in.p[i + 1]) : -1;
+			const int low = high >= 0 ? ascii_hex_value(in.p[i + 2]) : -1;
 
 			if (low < 0)
 				return false;

@@ -11,8 +11,10 @@
 #include "lib/domain/dmarc_store.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/cond.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/base/metrics.h"
 #include "lib/domain/dmarc_store_private.h"
 #include "lib/domain/dmarc_store_row.h"
 
@@ -28,6 +30,9 @@
 #define KEEP_DAYS    30
 #define OCTETS_MAX   (INT64_C(256) << 20)
 #define LOST_FOR_NOW "the queue is full"
+
+METRIC_COUNTER(rows_total, "gatepost_dmarc_rows_total",
+    "Rows for DMARC aggregate reports that were written to the file, or lost.", "result");
 
 struct dmarc_store {
 	struct dmarc_store *next_open; /* under open_lock, as opens */
@@ -82,17 +87,10 @@ log_outage(const struct dmarc_store *s, const char *reason)
 static void
 wait_ms(struct dmarc_store *s, int64_t ms, size_t batch)
 {
-	struct timespec until;
+	const int64_t until_ms = clock_mono_ms() + ms;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += ms / 1000;
-	until.tv_nsec += ms % 1000 * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
 	while (!s->is_stopping && s->queued < batch) {
-		if (pthread_cond_timedwait(&s->news, &s->lock, &until) != 0)
+		if (!cond_wait(&s->news, &s->lock, until_ms))
 			return;
 	}
 }
@@ -191,6 +189,7 @@ give_up(struct dmarc_store *s)
 	free_rows(s->first);
 	s->first = NULL;
 	s->end = &s->first;
+	metric_add(&rows_total, (int64_t)s->queued, METRIC_LABELS("lost"));
 	s->lost += s->queued;
 	s->queued = 0;
 }
@@ -211,6 +210,7 @@ settle(struct dmarc_store *s, const struct batch *b, const struct err *failure)
 		free_rows(b->first);
 		s->queued -= b->count;
 		s->written += b->count;
+		metric_add(&rows_total, (int64_t)b->count, METRIC_LABELS("written"));
 		is_news = s->is_out;
 		s->is_out = false;
 	}
@@ -273,14 +273,10 @@ static struct dmarc_store *
 make_store(const char *path)
 {
 	struct dmarc_store *s = mem_calloc(1, sizeof(*s));
-	pthread_condattr_t attributes;
 
 	snprintf(s->path, sizeof(s->path), "%s", path);
 	pthread_mutex_init(&s->lock, NULL);
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&s->news, &attributes);
-	pthread_condattr_destroy(&attributes);
+	pthread_cond_init(&s->news, NULL);
 	s->end = &s->first;
 	s->keep_days = KEEP_DAYS;
 	s->max_octets = OCTETS_MAX;
@@ -382,6 +378,7 @@ dmarc_store_add(struct dmarc_store *s, const struct dmarc_store_row *row)
 			pthread_cond_signal(&s->news);
 	} else {
 		s->lost++;
+		metric_add(&rows_total, 1, METRIC_LABELS("lost"));
 		is_news = begin_outage(s);
 		s->lost_before -= is_news;
 	}

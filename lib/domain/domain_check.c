@@ -179,8 +179,9 @@ choose_keys(const struct look *look)
 
 /* ---- SPF ---- */
 
-unsigned
-domain_spf_badness(enum authres_result result)
+/* To sort outcomes: 0 for pass; fail is the worst. */
+static unsigned
+spf_badness(enum authres_result result)
 {
 	switch (result) {
 	case AUTHRES_PASS:
@@ -319,8 +320,7 @@ look_at_addresses(const struct look *look)
 		return;
 	for (size_t i = 0; i < count; i++) {
 		look_at_address(look, &look->request->egress[i], &addresses[i]);
-		if (domain_spf_badness(addresses[i].spf.result) >
-		    domain_spf_badness(worst->spf.result))
+		if (spf_badness(addresses[i].spf.result) > spf_badness(worst->spf.result))
 			worst = &addresses[i];
 	}
 	out->spf = worst->spf;

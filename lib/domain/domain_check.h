@@ -55,7 +55,4 @@ bool domain_report_is_well(const struct domain_report *report);
 
 const char *key_presence_name(enum key_presence presence); /* "confirmed" */
 
-/* domain_spf_badness - to sort outcomes: 0 for pass; fail is the worst. */
-unsigned domain_spf_badness(enum authres_result result);
-
 #endif

@@ -8,6 +8,7 @@
 #include "lib/domain/domain_watch.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/cond.h"
 #include "lib/base/mem.h"
 #include "lib/domain/dkim_rotation_keeper.h"
 #include "lib/domain/domain_check.h"
@@ -214,23 +215,6 @@ take_due(struct domain_watch *w, struct arena *arena, int64_t *next_ms)
 	return arena_strdup(arena, view_of(first->name));
 }
 
-/* wait_until - for a change, or the time. With the lock. */
-static void
-wait_until(struct domain_watch *w, int64_t deadline_ms)
-{
-	struct timespec until;
-	const int left_ms = clock_left_ms(deadline_ms);
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += left_ms / 1000;
-	until.tv_nsec += (long)(left_ms % 1000) * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_nsec -= 1000000000;
-		until.tv_sec++;
-	}
-	(void)pthread_cond_timedwait(&w->changed, &w->lock, &until);
-}
-
 /* notice_rotations - a domain whose states were changed by somebody else is due at once. */
 static void
 notice_rotations(struct domain_watch *w)
@@ -286,7 +270,7 @@ watch_main(void *arg)
 		if (w->keeper != NULL && next_ms > notice_ms)
 			next_ms = notice_ms;
 		if (name == NULL && !atomic_load(&w->is_stopping))
-			wait_until(w, next_ms);
+			(void)cond_wait(&w->changed, &w->lock, next_ms);
 		pthread_mutex_unlock(&w->lock);
 		if (name != NULL)
 			look_at(w, name);
@@ -332,7 +316,6 @@ struct domain_watch *
 domain_watch_create(const struct watch_config *config)
 {
 	struct domain_watch *w = mem_calloc(1, sizeof(*w));
-	pthread_condattr_t attr;
 
 	w->config = *config;
 	w->hostname = mem_strdup(config->hostname);
@@ -343,10 +326,7 @@ domain_watch_create(const struct watch_config *config)
 	stoppable_dns_init(
 	    &w->dns, config->dns, &w->is_stopping, config->timeout_ms / QUERY_SHARE);
 	pthread_mutex_init(&w->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&w->changed, &attr);
-	pthread_condattr_destroy(&attr);
+	pthread_cond_init(&w->changed, NULL);
 	for (size_t i = 0; i < dkim_keyring_count(config->keyring); i++)
 		add_domain(w, dkim_keyring_at(config->keyring, i)->name);
 	for (size_t i = 0; i < config->domain_count; i++)
@@ -415,7 +395,7 @@ domain_watch_wait(struct domain_watch *w, int64_t deadline_ms)
 
 	pthread_mutex_lock(&w->lock);
 	while (!(all = all_were_looked_at(w)) && clock_left_ms(deadline_ms) > 0)
-		wait_until(w, deadline_ms);
+		(void)cond_wait(&w->changed, &w->lock, deadline_ms);
 	pthread_mutex_unlock(&w->lock);
 	return all;
 }

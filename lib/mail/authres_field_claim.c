@@ -46,15 +46,6 @@ is_word_char(char c)
 	return ascii_is_alnum(c) || (unsigned char)c > 127 || c == '-' || c == '_' || c == '.';
 }
 
-static int
-hex_value(char c)
-{
-	if (ascii_is_digit(c))
-		return c - '0';
-	c = ascii_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* %HH, also of "%" itself ("%256d"): decoded in place until nothing is left to decode. */
 static size_t
 decode_percent(char *text, size_t len)
@@ -64,9 +55,11 @@ decode_percent(char *text, size_t len)
 	for (size_t i = 0; i < len; i++) {
 		text[out++] = text[i];
 		/* What was just completed may complete another one: hence while. */
-		while (out >= 3 && text[out - 3] == '%' && hex_value(text[out - 2]) >= 0 &&
-		       hex_value(text[out - 1]) >= 0) {
-			int value = hex_value(text[out - 2]) * 16 + hex_value(text[out - 1]);
+		while (out >= 3 && text[out - 3] == '%' &&
+		       ascii_hex_value(text[out - 2]) >= 0 &&
+		       ascii_hex_value(text[out - 1]) >= 0) {
+			int value = ascii_hex_value(text[out - 2]) * 16 +
+				    ascii_hex_value(text[out - 1]);
 
 			text[out - 3] = (char)value;
 			out -= 2;

@@ -3,6 +3,7 @@
 #include "lib/net/lookup.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/cond.h"
 #include "lib/base/mem.h"
 #include "lib/base/view.h"
 #include "lib/net/address.h"
@@ -149,7 +150,6 @@ thread_start(struct job *job)
 static struct job *
 job_enter_locked(const char *host)
 {
-	pthread_condattr_t attr;
 	struct job *job = jobs;
 
 	while (job != NULL && strcmp(job->host, host) != 0)
@@ -162,10 +162,7 @@ job_enter_locked(const char *host)
 		return NULL;
 	job = mem_calloc(1, sizeof(*job));
 	snprintf(job->host, sizeof(job->host), "%s", host);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&job->changed, &attr);
-	pthread_condattr_destroy(&attr);
+	pthread_cond_init(&job->changed, NULL);
 	job->references = 2;
 	if (!thread_start(job)) {
 		pthread_cond_destroy(&job->changed);
@@ -181,18 +178,8 @@ job_enter_locked(const char *host)
 static void
 job_wait_locked(struct job *job, int64_t deadline_ms)
 {
-	struct timespec until;
-	int left = clock_left_ms(deadline_ms);
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += left / 1000;
-	until.tv_nsec += (left % 1000) * 1000000L;
-	if (until.tv_nsec >= 1000000000L) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000L;
-	}
 	while (!job->is_done) {
-		if (pthread_cond_timedwait(&job->changed, &lock, &until) != 0)
+		if (!cond_wait(&job->changed, &lock, deadline_ms))
 			return;
 	}
 }

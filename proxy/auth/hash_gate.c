@@ -3,6 +3,7 @@
 #include "proxy/auth/hash_gate.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/cond.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -24,34 +25,17 @@ count_cores(void)
 	return (unsigned)CPU_COUNT(&cores);
 }
 
-/* wait_left - until somebody leaves, at most left_ms; lock is held. */
-static void
-wait_left(int left_ms)
-{
-	struct timespec until;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += left_ms / 1000;
-	until.tv_nsec += (long)(left_ms % 1000) * 1000000L;
-	if (until.tv_nsec >= 1000000000L) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000L;
-	}
-	(void)pthread_cond_clockwait(&left, &lock, CLOCK_MONOTONIC, &until);
-}
-
 bool
 hash_gate_enter(int64_t deadline_ms)
 {
 	bool is_in;
-	int left_ms;
 
 	pthread_mutex_lock(&lock);
 	if (width == 0)
 		width = count_cores();
 	/* A free place is taken even at the last moment: the signal for it was ours. */
-	while (inside >= width && (left_ms = clock_left_ms(deadline_ms)) > 0)
-		wait_left(left_ms);
+	while (inside >= width && clock_left_ms(deadline_ms) > 0)
+		(void)cond_wait(&left, &lock, deadline_ms);
 	is_in = inside < width;
 	if (is_in)
 		inside++;

@@ -2,6 +2,7 @@
 /* See users_edit.h. */
 #include "proxy/auth/users_edit.h"
 
+#include "lib/base/file.h"
 #include "lib/base/mem.h"
 #include "proxy/auth/users_file.h"
 
@@ -141,20 +142,6 @@ give_owner(const struct users_edit *e, int fd)
 	return fchmod(fd, mode) == 0;
 }
 
-static bool
-write_whole(int fd, struct view text)
-{
-	while (text.len > 0) {
-		const ssize_t n = write(fd, text.p, text.len);
-
-		if (n < 0 && errno != EINTR)
-			return false;
-		if (n > 0)
-			text = view_from(text, (size_t)n);
-	}
-	return true;
-}
-
 /* replace - the file by the new text. */
 static bool
 replace(const struct users_edit *e, struct err *err)
@@ -171,7 +158,7 @@ replace(const struct users_edit *e, struct err *err)
 		mem_free(temporary);
 		return false;
 	}
-	is_done = give_owner(e, fd) && write_whole(fd, buf_view(&e->new)) && fsync(fd) == 0;
+	is_done = give_owner(e, fd) && file_write_all(fd, buf_view(&e->new)) && fsync(fd) == 0;
 	is_done = is_done && rename(temporary, e->path) == 0;
 	if (!is_done) {
 		err_set_errno(err, errno, "%s", e->path);

@@ -15,7 +15,7 @@ record_print_strings(const char *glue, struct view record)
 		printf("%s\"%.*s\"", i > 0 ? glue : "", VIEW_ARG(string));
 }
 
-void
+static void
 json_print_string(struct view value)
 {
 	putchar('"');

@@ -10,10 +10,7 @@
 /* record_print_strings - the quoted strings of a TXT record, with glue between them. */
 void record_print_strings(const char *glue, struct view record);
 
-/* json_print_string - in its quotes; octets over 0x7f become U+FFFD. */
-void json_print_string(struct view value);
-
-/* json_print_member - "key": "value", without a comma. */
+/* json_print_member - "key": "value", without a comma; octets over 0x7e become U+FFFD. */
 void json_print_member(const char *key, struct view value);
 
 #endif

@@ -3,6 +3,7 @@
 #include "proxy/session/workers.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/cond.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/base/metrics.h"
@@ -29,13 +30,6 @@ struct workers {
 	pthread_t left; /* with has_left: the thread that left last, not joined yet */
 };
 
-static struct timespec
-timespec_of(int64_t deadline_ms)
-{
-	return (struct timespec){ .tv_sec = deadline_ms / 1000,
-		.tv_nsec = (long)(deadline_ms % 1000) * 1000000L };
-}
-
 static struct session *
 take(struct workers *w)
 {
@@ -55,12 +49,12 @@ take(struct workers *w)
 static struct session *
 wait_for_work(struct workers *w)
 {
-	struct timespec until = timespec_of(clock_mono_ms() + IDLE_MS);
-	int result = 0;
+	const int64_t until_ms = clock_mono_ms() + IDLE_MS;
+	bool in_time = true;
 
 	w->idle++;
-	while (w->first == NULL && !w->stopping && result == 0)
-		result = pthread_cond_timedwait(&w->work, &w->lock, &until);
+	while (w->first == NULL && !w->stopping && in_time)
+		in_time = cond_wait(&w->work, &w->lock, until_ms);
 	w->idle--;
 	return take(w);
 }
@@ -118,17 +112,13 @@ struct workers *
 workers_create(size_t limit, workers_run run, void *context)
 {
 	struct workers *w = mem_calloc(1, sizeof(*w));
-	pthread_condattr_t attr;
 
 	w->limit = limit;
 	w->run = run;
 	w->context = context;
 	pthread_mutex_init(&w->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&w->work, &attr);
-	pthread_cond_init(&w->gone, &attr);
-	pthread_condattr_destroy(&attr);
+	pthread_cond_init(&w->work, NULL);
+	pthread_cond_init(&w->gone, NULL);
 	return w;
 }
 
@@ -187,14 +177,13 @@ workers_set_limit(struct workers *w, size_t limit)
 bool
 workers_stop(struct workers *w, int64_t deadline_ms)
 {
-	struct timespec until = timespec_of(deadline_ms);
-	int result = 0;
+	bool in_time = true;
 
 	pthread_mutex_lock(&w->lock);
 	w->stopping = true;
 	pthread_cond_broadcast(&w->work);
-	while (w->threads > 0 && result == 0)
-		result = pthread_cond_timedwait(&w->gone, &w->lock, &until);
+	while (w->threads > 0 && in_time)
+		in_time = cond_wait(&w->gone, &w->lock, deadline_ms);
 	bool done = w->threads == 0;
 	bool has_left = done && w->has_left;
 	if (has_left)

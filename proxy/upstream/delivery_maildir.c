@@ -5,6 +5,7 @@
  * for octet, CRLF line ends included, below Return-Path and one Delivered-To a recipient.
  */
 #include "lib/base/clock.h"
+#include "lib/base/file.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "proxy/upstream/delivery.h"
@@ -32,24 +33,9 @@ struct file {
 };
 
 static bool
-write_all(int fd, struct view v)
-{
-	while (v.len > 0) {
-		ssize_t n = write(fd, v.p, v.len);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		v = view_from(v, (size_t)n);
-	}
-	return true;
-}
-
-static bool
 file_flush(struct file *f)
 {
-	bool ok = write_all(f->fd, buf_view(&f->out));
+	bool ok = file_write_all(f->fd, buf_view(&f->out));
 
 	buf_clear(&f->out);
 	return ok;
@@ -63,7 +49,7 @@ file_add(void *context, struct view piece)
 	if (f->out.len + piece.len > WRITE && !file_flush(f))
 		return false;
 	if (piece.len > WRITE)
-		return write_all(f->fd, piece);
+		return file_write_all(f->fd, piece);
 	return buf_add_view(&f->out, piece);
 }
 
@@ -78,19 +64,6 @@ fill(int fd, const struct maildir_delivery *d, const struct message *message)
 	ok = file_add(&f, buf_view(&d->head)) && message_write(message, file_add, &f) &&
 	     file_flush(&f) && fsync(fd) == 0;
 	buf_finish(&f.out);
-	return ok;
-}
-
-static bool
-sync_folder(int folder)
-{
-	int fd = openat(folder, "new", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	bool ok = fd >= 0 && fsync(fd) == 0;
-	int errnum = errno;
-
-	if (fd >= 0)
-		close(fd);
-	errno = errnum;
 	return ok;
 }
 
@@ -126,7 +99,7 @@ publish(int folder, const char *tmp, const char *name)
 	snprintf(target, sizeof(target), "new/%s", name);
 	if (renameat(folder, tmp, folder, target) != 0)
 		return false;
-	if (sync_folder(folder))
+	if (file_sync_folder(folder, "new"))
 		return true;
 	errnum = errno;
 	(void)unlinkat(folder, target, 0);

@@ -3,6 +3,7 @@
 #include "proxy/upstream/pool.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/cond.h"
 #include "lib/base/mem.h"
 
 #include <pthread.h>
@@ -26,15 +27,11 @@ struct pool *
 pool_create(const struct pool_limits *limits)
 {
 	struct pool *p = mem_calloc(1, sizeof(*p));
-	pthread_condattr_t attr;
 
 	p->limits = *limits;
 	p->idle = mem_calloc(limits->max_idle + 1, sizeof(*p->idle));
 	pthread_mutex_init(&p->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&p->freed, &attr);
-	pthread_condattr_destroy(&attr);
+	pthread_cond_init(&p->freed, NULL);
 	return p;
 }
 
@@ -100,22 +97,6 @@ close_one(struct pool *p, struct conn **c, bool abort)
 	pthread_mutex_unlock(&p->lock);
 }
 
-static void
-wait_locked(struct pool *p, int64_t deadline_ms)
-{
-	struct timespec until;
-	int left = clock_left_ms(deadline_ms);
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += left / 1000;
-	until.tv_nsec += (left % 1000) * 1000000L;
-	if (until.tv_nsec >= 1000000000L) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000L;
-	}
-	pthread_cond_timedwait(&p->freed, &p->lock, &until);
-}
-
 enum place { PLACE_WARM, PLACE_FREE, PLACE_NONE };
 
 /*
@@ -150,7 +131,7 @@ find_place(struct pool *p, const struct conn_target *target, bool fresh, int64_t
 		}
 		if (clock_left_ms(deadline_ms) == 0)
 			break;
-		wait_locked(p, deadline_ms);
+		(void)cond_wait(&p->freed, &p->lock, deadline_ms);
 	}
 	pthread_mutex_unlock(&p->lock);
 	conn_close(&evicted);

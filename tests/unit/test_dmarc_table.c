@@ -552,37 +552,50 @@ test_an_alias_that_leads_nowhere_exists(void **state)
 	dns_table_destroy(&dns);
 }
 
+/* 4.10.2: one passing signature, and whether its domain is aligned with the author's. */
 static void
 test_alignment_alone(void **state)
 {
 	static const struct {
 		const char *from, *authenticated;
 		bool strict;
-		enum dmarc_alignment expected;
+		enum authres_result expected;
 	} pairs[] = {
-		{ "a.example.com", "b.example.com", false, DMARC_ALIGNED_YES },
-		{ "a.example.com", "b.example.com", true, DMARC_ALIGNED_NO },
-		{ "a.example.com", "a.example.com", true, DMARC_ALIGNED_YES },
-		{ "a.example.com", "n.example.com", false, DMARC_ALIGNED_NO },
-		{ "a.example.com", "example.net", false, DMARC_ALIGNED_NO },
-		{ "a.example.com", "", false, DMARC_ALIGNED_NO },
-		{ "a.example.com", "x.down.example.com", false, DMARC_ALIGNED_UNKNOWN },
-		{ "x.down.example.com", "a.example.com", false, DMARC_ALIGNED_UNKNOWN },
-		{ "x.down.example.com", "x.down.example.com", false, DMARC_ALIGNED_YES },
+		{ "a.example.com", "b.example.com", false, AUTHRES_PASS },
+		{ "a.example.com", "b.example.com", true, AUTHRES_FAIL },
+		{ "a.example.com", "a.example.com", true, AUTHRES_PASS },
+		{ "a.example.com", "n.example.com", false, AUTHRES_FAIL },
+		{ "a.example.com", "example.net", false, AUTHRES_FAIL },
+		{ "a.example.com", "", false, AUTHRES_FAIL },
+		{ "a.example.com", "x.down.example.com", false, AUTHRES_TEMPERROR },
 	};
-	struct dns_table *dns =
-	    dmarc_zone("example.com " REJECT "n.example.com v=DMARC1; p=none; psd=n\n"
-		       "down.example.com ?\n");
-	struct arena arena;
 
 	(void)state;
-	arena_init(&arena);
-	for (size_t i = 0; i < ARRAY_LEN(pairs); i++)
-		assert_int_equal(dmarc_align(dns_table_source(dns), pairs[i].from,
-				     pairs[i].authenticated, pairs[i].strict, 1000, &arena),
-		    pairs[i].expected);
-	arena_finish(&arena);
-	dns_table_destroy(&dns);
+	for (size_t i = 0; i < ARRAY_LEN(pairs); i++) {
+		struct dns_table *dns =
+		    dmarc_zone(pairs[i].strict ? "example.com v=DMARC1; p=reject; adkim=s\n"
+					       : "example.com " REJECT
+						 "n.example.com v=DMARC1; p=none; psd=n\n"
+						 "down.example.com ?\n");
+		const struct authres signature = { .method = AUTHRES_DKIM,
+			.result = AUTHRES_PASS,
+			.domain = pairs[i].authenticated,
+			.is_for_dmarc = true };
+		const struct dmarc_request request = { .dns = dns_table_source(dns),
+			.deadline_ms = 1000,
+			.from_domains = &pairs[i].from,
+			.from_count = 1,
+			.results = &signature,
+			.result_count = 1 };
+		struct dmarc_outcome out;
+		struct arena arena;
+
+		arena_init(&arena);
+		dmarc_evaluate(&request, &arena, &out);
+		assert_int_equal(out.result, pairs[i].expected);
+		arena_finish(&arena);
+		dns_table_destroy(&dns);
+	}
 }
 
 int

@@ -139,8 +139,10 @@ static const struct trust_case trust_cases[] = {
 	    { "mx; dmarc=pass header.from=example.com; (" }, MESSAGE, NULL },
 	{ "two From fields", TRUST("\"seal1.example\""), 1, { NULL },
 	    "From: x@evil.example\r\n" MESSAGE, NULL },
-	{ "two authors in one From", TRUST("\"seal1.example\""), 1, { NULL },
-	    "From: a@example.com, b@example.com\r\n" REST, NULL },
+	{ "two authors of one domain", TRUST("\"seal1.example\""), 1, { NULL },
+	    "From: a@example.com, b@example.com\r\n" REST, "pass" },
+	{ "two authors of two domains", TRUST("\"seal1.example\""), 1, { NULL },
+	    "From: a@example.com, b@example.net\r\n" REST, NULL },
 	{ "a From that does not parse", TRUST("\"seal1.example\""), 1, { NULL },
 	    "From: a@@example.com\r\n" REST, NULL },
 };

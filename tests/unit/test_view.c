@@ -139,6 +139,20 @@ character_classes_know_ascii_alone(void **state)
 	assert_int_equal(ascii_lower('\xdc'), '\xdc');
 }
 
+static void
+hexadecimal_digits_have_values(void **state)
+{
+	(void)state;
+	assert_int_equal(ascii_hex_value('0'), 0);
+	assert_int_equal(ascii_hex_value('9'), 9);
+	assert_int_equal(ascii_hex_value('a'), 10);
+	assert_int_equal(ascii_hex_value('F'), 15);
+	assert_int_equal(ascii_hex_value('g'), -1);
+	assert_int_equal(ascii_hex_value('G'), -1);
+	assert_int_equal(ascii_hex_value('\0'), -1);
+	assert_int_equal(ascii_hex_value((char)0xb2), -1);
+}
+
 int
 main(void)
 {
@@ -152,6 +166,7 @@ main(void)
 		cmocka_unit_test(numbers_are_digits_within_64_bits),
 		cmocka_unit_test(copy_is_always_terminated_and_says_when_it_cut),
 		cmocka_unit_test(character_classes_know_ascii_alone),
+		cmocka_unit_test(hexadecimal_digits_have_values),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
