@@ -21,8 +21,6 @@ from .upstream import DeadUpstream, ScriptedUpstream, unescape
 
 DIALOG_LIMIT_S = 120
 SLEEP_MAX_S = 5
-TRICKLE_S = 0.3  # between two octets
-TRICKLE_MAX = 50
 METRICS_LIMIT_S = 10
 SAMPLE = b"From: alice@example.com\r\nTo: bob@example.net\r\nSubject: Sample\r\n" \
     b"Date: Tue, 24 Nov 2026 12:00:00 +0000\r\nMessage-ID: <sample@example.com>\r\n\r\nHello.\r\n"
@@ -393,16 +391,6 @@ class Dialog:
 
     def do_raw(self, s):
         self.talk.client.send(unescape(self.expand(s.rest)))
-
-    def do_trickle(self, _s):
-        """One octet after the other, none of them a line's end, until the gate has had enough."""
-        try:
-            for _ in range(TRICKLE_MAX):
-                self.talk.client.send(b"x")
-                time.sleep(TRICKLE_S)
-        except Closed:
-            return
-        raise DialogError(f"the gate still listens after {TRICKLE_MAX * TRICKLE_S} s")
 
     def hear(self):
         reply = self.talk.client.reply()
