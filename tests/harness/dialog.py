@@ -13,7 +13,7 @@ import threading
 import time
 
 from . import config as cfg
-from .client import Client, ClientError, Closed, dot_stuff, insecure_context, proxy_v1, proxy_v2
+from .client import Client, ClientError, dot_stuff, insecure_context, proxy_v1, proxy_v2
 from .dns import DnsServer
 from .gate import Gate, GateError, is_sanitized
 from .maildir import Maildir
