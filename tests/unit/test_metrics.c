@@ -68,7 +68,7 @@ count_shared(void *arg)
 {
 	(void)arg;
 	for (int i = 0; i < TURNS; i++) {
-		char kind[8];
+		char kind[16];
 
 		(void)snprintf(kind, sizeof(kind), "k%d", i % KINDS);
 		metric_add(&shared, 1, METRIC_LABELS(kind, i % 2 == 0 ? "even" : "odd"));
@@ -88,7 +88,7 @@ test_many_threads_lose_nothing(void **state)
 	for (size_t i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 	for (int i = 0; i < KINDS; i++) {
-		char kind[8];
+		char kind[16];
 
 		(void)snprintf(kind, sizeof(kind), "k%d", i);
 		int64_t n =
@@ -123,7 +123,7 @@ test_too_many_combinations_count_together(void **state)
 	(void)state;
 	for (int turn = 0; turn < 2; turn++) {
 		for (int i = 0; i < METRIC_SERIES_MAX + OVERFLOW; i++) {
-			char n[8];
+			char n[16];
 
 			(void)snprintf(n, sizeof(n), "%d", i);
 			metric_add(&many, 1, METRIC_LABELS(n));
