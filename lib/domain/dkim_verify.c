@@ -412,14 +412,16 @@ any_good_names(const struct verifying *v, struct view name)
 	return false;
 }
 
-/* A field that is hashed otherwise than it stands, if headers are simple. */
+/*
+ * A field that is hashed otherwise than it stands, if headers are simple. signature: which one
+ * it is, beyond all for another field.
+ */
 static void
-check_tab(struct verifying *v, const struct header_field *header)
+check_tab(struct verifying *v, const struct header_field *header, size_t signature)
 {
 	for (size_t i = 0; i < v->out->count; i++) {
 		if (is_good(v, i) && v->fields[i].header_canon == CANON_SIMPLE &&
-		    (dkim_field_names(&v->fields[i], header->name) ||
-			view_eq_nocase(header->name, FIELD_NAME)))
+		    (i == signature || dkim_field_names(&v->fields[i], header->name)))
 			judge(v, i, DKIM_BAD_SIGNATURE,
 			    "a tab before a colon is not supported in simple headers");
 	}
@@ -436,10 +438,11 @@ feed_header(struct verifying *v, struct dkim_hasher *hasher, struct err *err)
 
 	for (size_t i = 0; i < count; i++) {
 		const struct header_field *header = message_field(m, i);
+		const bool is_signature = view_eq_nocase(header->name, FIELD_NAME);
 
 		if (dkim_hash_has_tab(header))
-			check_tab(v, header);
-		if (view_eq_nocase(header->name, FIELD_NAME)) {
+			check_tab(v, header, is_signature ? seen : SIZE_MAX);
+		if (is_signature) {
 			const size_t index = seen++;
 
 			if (index >= v->out->count ||

@@ -96,7 +96,7 @@ const char *dmarc_organizational_domain(
 struct dmarc_request {
 	const struct dns_source *dns;
 	int64_t deadline_ms;
-	const char *const *from_domains; /* of all From addresses, A-labels */
+	const char *const *from_domains; /* of all From addresses, A-labels, each once */
 	size_t from_count;		 /* 0: no From (that parses) */
 	const struct authres *results;	 /* those with is_for_dmarc count */
 	size_t result_count;

@@ -99,7 +99,11 @@ read_domains(struct view line, struct arena *arena, const char *out[DMARC_FROM_M
 	size_t count = 0;
 
 	while (count <= DMARC_FROM_MAX && view_split(&line, ' ', &word)) {
-		if (domain_to_ascii(word, ascii))
+		bool is_new = domain_to_ascii(word, ascii);
+
+		for (size_t i = 0; i < count; i++)
+			is_new = is_new && strcmp(out[i], ascii) != 0;
+		if (is_new)
 			out[count++] = arena_strdup(arena, view_of(ascii));
 	}
 	return count;

@@ -823,6 +823,24 @@ test_a_tab_before_the_colon(void **state)
 }
 
 static void
+test_a_tab_in_somebody_elses_signature_field(void **state)
+{
+	struct buf text;
+	struct outcome o;
+
+	(void)state;
+	start(&text);
+	sign_again(&text, TAGS); /* the lower one */
+	replace(&text, "DKIM-Signature:", "DKIM-Signature\t:");
+	sign_again(&text, TAGS);
+	verify(&o, buf_view(&text));
+	assert_int_equal(o.v.signatures[0].verdict, DKIM_GOOD);
+	expect("its own", &o.v.signatures[1], DKIM_BAD_SIGNATURE, "tab");
+	buf_finish(&text);
+	outcome_finish(&o);
+}
+
+static void
 test_a_huge_signature_field(void **state)
 {
 	struct buf text, tags;
@@ -959,6 +977,7 @@ main(void)
 		cmocka_unit_test(test_h_names_all_and_one_more),
 		cmocka_unit_test(test_bodies_that_are_not_clean),
 		cmocka_unit_test(test_a_tab_before_the_colon),
+		cmocka_unit_test(test_a_tab_in_somebody_elses_signature_field),
 		cmocka_unit_test(test_a_huge_signature_field),
 		cmocka_unit_test(test_h_beyond_what_the_library_reads),
 		cmocka_unit_test(test_no_body_at_all),
