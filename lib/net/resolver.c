@@ -8,6 +8,7 @@
 #include "lib/net/resolver.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/cond.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/base/metrics.h"
@@ -66,12 +67,8 @@ static struct job *
 job_create(struct resolver *r)
 {
 	struct job *job = mem_calloc(1, sizeof(*job));
-	pthread_condattr_t attr;
 
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&job->changed, &attr);
-	pthread_condattr_destroy(&attr);
+	pthread_cond_init(&job->changed, NULL);
 	job->resolver = r;
 	return job;
 }
@@ -130,18 +127,8 @@ on_result(void *context, int error, struct ub_result *result)
 static void
 job_wait_locked(struct job *job, int64_t deadline_ms)
 {
-	struct timespec until;
-	const int left = clock_left_ms(deadline_ms);
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += left / 1000;
-	until.tv_nsec += (left % 1000) * 1000000L;
-	if (until.tv_nsec >= 1000000000L) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000L;
-	}
 	while (!job->is_done) {
-		if (pthread_cond_timedwait(&job->changed, &job->resolver->lock, &until) != 0)
+		if (!cond_wait(&job->changed, &job->resolver->lock, deadline_ms))
 			return;
 	}
 }
