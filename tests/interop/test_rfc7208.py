@@ -198,3 +198,42 @@ def test_case(rigs, scenario, name):
 
 def test_the_whole_suite_is_here():
     assert len(CASES) == CASES_IN_SUITE
+
+
+# ---- a zone against us ----
+
+# As in tests/unit/test_spf_limits.c: the first record, ten terms of eleven queries, the names of
+# the client, the explanation.
+QUERIES_MAX = 1 + 10 * 11 + 11 + 1
+
+
+@pytest.mark.parametrize("record", ["mx", "a", "include", "ptr", "redirect"])
+def test_a_zone_built_to_amplify_costs_what_the_budget_allows(
+        start_gate, dns_server, sink, record):
+    """Every name leads to twelve others, and those to twelve more."""
+    names = [f"n{i}.evil.example" for i in range(144)]
+    for index, name in enumerate(names):
+        below = [names[(index * 12 + i + 1) % len(names)] for i in range(12)]
+        terms = {"mx": [f"mx:{n}" for n in below], "a": [f"a:{n}" for n in below],
+                 "include": [f"include:{n}" for n in below],
+                 "ptr": [f"ptr:{n}" for n in below],
+                 "redirect": [f"mx:{below[0]}", f"redirect={below[1]}"]}[record]
+        dns_server.add(name, "TXT", ("v=spf1 " + " ".join(terms)).encode())
+        dns_server.add(name, "A", "198.51.100.1")
+        for i in range(10):
+            exchange = f"x{i}.{name}"
+            dns_server.add(name, "MX", f"{i} {exchange}.")
+            dns_server.add(exchange, "A", "198.51.100.1")
+    for name in names[:20]:
+        dns_server.add("9.2.0.192.in-addr.arpa", "PTR", f"{name}.")
+    gate = start_gate(config.smtp_upstream([sink.address]),
+                      {**SETTINGS, **dns_server.settings})
+    client = Client(gate.ports["inbound"])
+    client.send(proxy_v1("192.0.2.9"))
+    assert client.reply().code == "220"
+    client.expect("EHLO h.example", "250")
+    client.expect("MAIL FROM:<joe@n0.evil.example>", "250")
+    asked = dns_server.count()
+    client.expect("QUIT", "221")
+    client.close()
+    assert 3 <= asked <= QUERIES_MAX, asked  # an include of itself ends early
