@@ -367,9 +367,7 @@ static const struct conf_row dns_rows[] = {
 	    .help = "How long one message may wait for DNS in all links together, and so hold "
 		    "a worker; then what is not known counts as a failure of DNS." },
 	{ NAMED("cache", CONF_SIZE, config_dns, cache_octets), .fallback = "16M", .min = MIB,
-	    .max = GIB,
-	    .help = "Memory for answers that are kept; the most recent ones take 1.3M more at "
-		    "most." },
+	    .max = GIB, .help = "Memory for answers; 1.3M more at most for recent ones." },
 	{ NAMED("authority_port", CONF_INT, config_dns, authority_port), .fallback = "53",
 	    .min = 1, .max = 65535,
 	    .help =
