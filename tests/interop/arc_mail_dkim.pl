@@ -7,41 +7,17 @@
 use strict;
 use warnings;
 
+use FindBin;
+use lib $FindBin::Bin;
+use LocalResolver;
 use Mail::DKIM::ARC::Signer;
 use Mail::DKIM::ARC::Verifier;
-use Mail::DKIM::DNS;
-use Net::DNS;
-
-package LocalResolver;
-
-sub send {
-	my ($self, $name, $type) = @_;
-	my $packet = Net::DNS::Packet->new($name, $type);
-	my $text = $self->{lc $name};
-	$packet->header->rcode(defined $text ? 'NOERROR' : 'NXDOMAIN');
-	$packet->push(answer => Net::DNS::RR->new(
-		owner => $name, type => 'TXT', txtdata => [unpack '(a255)*', $text]))
-	    if defined $text;
-	return $packet;
-}
-
-sub errorstring { return 'NOERROR' }
-
-package main;
 
 my ($mode, @arguments) = @ARGV;
 binmode STDIN;
 binmode STDOUT;
 if ($mode eq 'verify') {
-	my %records;
-	open my $file, '<', $arguments[0] or die "$arguments[0]: $!\n";
-	while (my $line = <$file>) {
-		chomp $line;
-		my ($name, $text) = split /\t/, $line, 2;
-		$records{lc $name} = $text;
-	}
-	close $file;
-	Mail::DKIM::DNS::resolver(bless \%records, 'LocalResolver');
+	LocalResolver::install($arguments[0]);
 	while (my $length = <STDIN>) {
 		read(STDIN, my $message, $length) == $length or die "a message is cut short\n";
 		my $verifier = Mail::DKIM::ARC::Verifier->new(Strict => 1);

@@ -6,36 +6,12 @@
 use strict;
 use warnings;
 
-use Mail::DKIM::DNS;
+use FindBin;
+use lib $FindBin::Bin;
+use LocalResolver;
 use Mail::DKIM::Verifier;
-use Net::DNS;
 
-package LocalResolver;
-
-sub send {
-	my ($self, $name, $type) = @_;
-	my $packet = Net::DNS::Packet->new($name, $type);
-	my $text = $self->{lc $name};
-	$packet->header->rcode(defined $text ? 'NOERROR' : 'NXDOMAIN');
-	$packet->push(answer => Net::DNS::RR->new(
-		owner => $name, type => 'TXT', txtdata => [unpack '(a255)*', $text]))
-	    if defined $text;
-	return $packet;
-}
-
-sub errorstring { return 'NOERROR' }
-
-package main;
-
-my %records;
-open my $file, '<', $ARGV[0] or die "$ARGV[0]: $!\n";
-while (my $line = <$file>) {
-	chomp $line;
-	my ($name, $text) = split /\t/, $line, 2;
-	$records{lc $name} = $text;
-}
-close $file;
-Mail::DKIM::DNS::resolver(bless \%records, 'LocalResolver');
+LocalResolver::install($ARGV[0]);
 
 binmode STDIN;
 my $verifier = Mail::DKIM::Verifier->new(Strict => 0);

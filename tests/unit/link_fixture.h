@@ -101,6 +101,28 @@ link_fixture_close(struct link_fixture *f)
 	arena_finish(&f->arena);
 }
 
+/* link_fixture_refuses_env - the settings are one error, with that text in it, and no chain. */
+static inline void
+link_fixture_refuses_env(const struct link *link, const char *settings, const char *error,
+    const struct link_env *env)
+{
+	struct link_fixture f;
+
+	link_fixture_open_env(&f, link, settings, env);
+	if (f.chain != NULL || f.errors.count != 1 || strstr(f.errors.lines[0], error) == NULL)
+		fail_msg(
+		    "%s: %s", settings, f.errors.count > 0 ? f.errors.lines[0] : "is taken");
+	link_fixture_close(&f);
+}
+
+static inline void
+link_fixture_refuses(const struct link *link, const char *settings, const char *error)
+{
+	const struct link_env env = { .hostname = "gate.example.net" };
+
+	link_fixture_refuses_env(link, settings, error, &env);
+}
+
 /* Each gives the reply's code, or 0 for NEXT. */
 static inline int
 link_fixture_stage(

@@ -23,8 +23,6 @@ static const char base[] = "From: a@example.com\r\n"
 			   "Hello  you. \r\n"
 			   "\r\n";
 
-static struct sealer sealer;
-
 /* What is done to a message: nothing, or one text for another, once (the topmost). */
 struct damage {
 	const char *from, *to;
@@ -437,22 +435,6 @@ test_forged_chains_cost_little(void **state)
 	dns_table_destroy(&dns);
 }
 
-static int
-setup(void **state)
-{
-	(void)state;
-	sealer_init(&sealer);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	sealer_finish(&sealer);
-	return 0;
-}
-
 int
 main(void)
 {
@@ -463,5 +445,5 @@ main(void)
 		cmocka_unit_test(test_forged_chains_cost_little),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, sealer_set_up, sealer_tear_down);
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "tests/unit/dmarc_results.h"
 #include "tests/unit/dmarc_zone.h"
 
 #define REJECT	   "v=DMARC1; p=reject\n"
@@ -341,41 +342,6 @@ static const struct outcome_case cases[] = {
 	    "permerror" },
 };
 
-#define RESULTS_MAX 8
-
-static enum authres_result
-result_of(struct view word)
-{
-	for (int i = AUTHRES_NONE; i <= AUTHRES_PERMERROR; i++) {
-		if (view_eq(word, view_of(authres_result_name((enum authres_result)i))))
-			return (enum authres_result)i;
-	}
-	fail_msg("no result: %.*s", VIEW_ARG(word));
-	return AUTHRES_NONE;
-}
-
-/* results_read - "spf=pass:example.com dkim=..." */
-static size_t
-results_read(const char *text, struct arena *arena, struct authres *out)
-{
-	struct view rest = view_of(text), word;
-	size_t count = 0;
-
-	while (text[0] != '\0' && view_split(&rest, ' ', &word)) {
-		const size_t equals = view_find(word, '='), colon = view_find(word, ':');
-		const struct view method = view_make(word.p, equals);
-
-		assert_true(count < RESULTS_MAX && equals < colon && colon < word.len);
-		out[count++] = (struct authres){
-			.method = view_eq(method, VIEW("dkim")) ? AUTHRES_DKIM : AUTHRES_SPF,
-			.result = result_of(view_make(word.p + equals + 1, colon - equals - 1)),
-			.domain = arena_strdup(arena, view_from(word, colon + 1)),
-			.is_for_dmarc = !view_eq(method, VIEW("helo")),
-		};
-	}
-	return count;
-}
-
 static size_t
 domains_read(const char *text, struct arena *arena, const char **out)
 {
@@ -383,7 +349,7 @@ domains_read(const char *text, struct arena *arena, const char **out)
 	size_t count = 0;
 
 	while (text[0] != '\0' && view_split(&rest, ' ', &word)) {
-		assert_true(count < RESULTS_MAX);
+		assert_true(count < DMARC_RESULTS_MAX);
 		out[count++] = arena_strdup(arena, word);
 	}
 	return count;
@@ -407,8 +373,8 @@ static bool
 case_holds(const struct outcome_case *c)
 {
 	struct dns_table *dns = dmarc_zone(c->zone);
-	const char *from[RESULTS_MAX];
-	struct authres results[RESULTS_MAX];
+	const char *from[DMARC_RESULTS_MAX];
+	struct authres results[DMARC_RESULTS_MAX];
 	struct dmarc_outcome out;
 	struct arena arena;
 	char got[300];
@@ -421,7 +387,7 @@ case_holds(const struct outcome_case *c)
 		.from_domains = from,
 		.from_count = domains_read(c->from, &arena, from),
 		.results = results,
-		.result_count = results_read(c->results, &arena, results),
+		.result_count = dmarc_results_read(c->results, &arena, results),
 	};
 	dmarc_evaluate(&request, &arena, &out);
 	describe(&out, request.from_count > 1, got, sizeof(got));
@@ -464,14 +430,14 @@ static void
 evaluate(struct dns_table *dns, const char *from, const char *results, struct arena *arena,
     struct dmarc_outcome *out)
 {
-	struct authres list[RESULTS_MAX];
+	struct authres list[DMARC_RESULTS_MAX];
 	const struct dmarc_request request = {
 		.dns = dns_table_source(dns),
 		.deadline_ms = 1000,
 		.from_domains = &from,
 		.from_count = 1,
 		.results = list,
-		.result_count = results_read(results, arena, list),
+		.result_count = dmarc_results_read(results, arena, list),
 	};
 
 	dns_table_forget_asked(dns);

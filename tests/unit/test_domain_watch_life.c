@@ -155,26 +155,45 @@ test_a_domain_without_keys_is_watched_when_it_is_configured(void **state)
 
 /* ---- a reload ---- */
 
+/* What a reload leaves behind. */
+struct former {
+	struct domain_watch *watch;
+	struct dkim_keyring *ring;
+};
+
+/* reload - a new watch with the configuration as it is now, and another key for selector r. */
+static struct former
+reload(struct watch_fixture *f, const char *first_pem)
+{
+	const struct former former = { f->watch, f->ring };
+
+	f->ring = watch_fixture_ring(first_pem);
+	f->config.keyring = f->ring;
+	f->watch = domain_watch_create(&f->config);
+	domain_watch_inherit(f->watch, former.watch);
+	return former;
+}
+
+static void
+former_finish(struct former *former)
+{
+	domain_watch_destroy(&former->watch);
+	dkim_keyring_destroy(&former->ring);
+}
+
 static void
 test_a_new_watch_inherits(void **state)
 {
 	struct watch_fixture f;
-	struct domain_watch *old;
-	struct dkim_keyring *ring;
+	struct former former;
 
 	(void)state;
 	watch_fixture_open(&f);
 	watch_fixture_publish(&f);
 	assert_null(domain_watch_take(f.watch, "guest.example"));
 	domain_watch_refresh(f.watch, NULL);
-	old = f.watch;
-	ring = f.ring;
-	f.ring = watch_fixture_ring(key_rsa_2048);
-	f.config.keyring = f.ring;
-	f.watch = domain_watch_create(&f.config);
-	domain_watch_inherit(f.watch, old);
-	domain_watch_destroy(&old);
-	dkim_keyring_destroy(&ring); /* nothing of the old keys may be left */
+	former = reload(&f, key_rsa_2048);
+	former_finish(&former); /* nothing of the old keys may be left */
 	assert_all_is_known(report_of(&f, "example.com"), false);
 	assert_int_equal(report_of(&f, "example.com")->checked_at, WATCH_NOW);
 	assert_non_null(report_of(&f, "guest.example"));
@@ -191,28 +210,21 @@ static void
 test_a_changed_key_is_not_inherited(void **state)
 {
 	struct watch_fixture f;
-	struct domain_watch *old;
-	struct dkim_keyring *ring;
+	struct former former;
 
 	(void)state;
 	watch_fixture_open(&f);
 	watch_fixture_publish(&f);
 	domain_watch_refresh(f.watch, NULL);
-	old = f.watch;
-	ring = f.ring;
-	f.ring = watch_fixture_ring(key_ed25519); /* selector r has another key now */
-	f.config.keyring = f.ring;
 	assert_true(address_from_host("192.0.2.7", 0, &f.config.egress[0]));
-	f.watch = domain_watch_create(&f.config);
-	domain_watch_inherit(f.watch, old);
+	former = reload(&f, key_ed25519);
 	const struct domain_report *report = report_of(&f, "example.com");
 	assert_int_equal(report->keys[0].presence, KEY_UNKNOWN);
 	assert_int_equal(report->keys[1].presence, KEY_CONFIRMED);
 	assert_string_equal(signing_text(report), "e");
 	assert_int_equal(report->addresses[0].spf.result, AUTHRES_TEMPERROR);
 	assert_int_equal(report->addresses[1].spf.result, AUTHRES_PASS);
-	domain_watch_destroy(&old);
-	dkim_keyring_destroy(&ring);
+	former_finish(&former);
 	watch_fixture_close(&f);
 }
 

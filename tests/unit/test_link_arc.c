@@ -16,28 +16,7 @@
 #define REST	"To: b@example.net\r\nSubject: s\r\n\r\nHello.\r\n"
 #define MESSAGE FROM REST
 
-static struct sealer sealer;
-
-/* A chain of the link alone, with DNS. */
-static void
-open_arc(struct link_fixture *f, const char *settings, const struct dns_source *dns)
-{
-	const struct link_env env = { .hostname = "gate.example.net", .dns = dns };
-	struct chain_entry entry;
-
-	link_fixture_open(f, &link_auth_results, "");
-	if (!link_fixture_entry(f, &link_arc, settings, &entry)) {
-		chain_run_destroy(&f->run);
-		chain_destroy(&f->chain);
-		return;
-	}
-	chain_run_destroy(&f->run);
-	chain_destroy(&f->chain);
-	f->chain = chain_create(&entry, 1, &env, &f->errors);
-	if (f->chain != NULL)
-		f->run = chain_run_create(f->chain);
-	memcpy(f->facts.client.text, "192.0.2.7", 10);
-}
+static const struct seal_spec plain[3] = { { 0 } };
 
 static struct dns_table *
 make_dns(void)
@@ -52,21 +31,6 @@ make_dns(void)
 	return dns;
 }
 
-/* One result, and only one, is published; it is *out. */
-static void
-run(struct link_fixture *f, const char *text, struct authres *out)
-{
-	size_t count = 0;
-
-	if (link_fixture_message(f, text) != 0)
-		fail_msg("%s", f->reply.text);
-	const struct authres *results = chain_run_results(f->run, &count);
-	assert_int_equal(count, 1);
-	assert_int_equal(results[0].method, AUTHRES_ARC);
-	*out = results[0];
-}
-
-/* Sets 1 to count; what is NULL in specs has its default. */
 static char *
 sealed(const char *message, const struct seal_spec *specs, unsigned count)
 {
@@ -79,6 +43,51 @@ sealed(const char *message, const struct seal_spec *specs, unsigned count)
 		text = next;
 	}
 	return text;
+}
+
+/* A message with seals, judged by the link alone. */
+struct arc_run {
+	struct dns_table *dns;
+	char *text;
+	struct link_fixture f;
+	struct authres result; /* the one that is published */
+};
+
+/* arc_open - sets 1 to count are put on; what is NULL in specs has its default. */
+static void
+arc_open(
+    struct arc_run *run, const char *message, const struct seal_spec *specs, unsigned count)
+{
+	run->dns = make_dns();
+	run->text = sealed(message, specs, count);
+}
+
+/* arc_judge - with these settings; one result, and only one, is published. */
+static void
+arc_judge(struct arc_run *run, const char *settings)
+{
+	const struct link_env env = { .hostname = "gate.example.net",
+		.dns = dns_table_source(run->dns) };
+	size_t count = 0;
+
+	link_fixture_open_env(&run->f, &link_arc, settings, &env);
+	if (run->f.chain == NULL)
+		fail_msg("%s: %s", settings, run->f.errors.lines[0]);
+	memcpy(run->f.facts.client.text, "192.0.2.7", 10);
+	if (link_fixture_message(&run->f, run->text) != 0)
+		fail_msg("%s", run->f.reply.text);
+	const struct authres *results = chain_run_results(run->f.run, &count);
+	assert_int_equal(count, 1);
+	assert_int_equal(results[0].method, AUTHRES_ARC);
+	run->result = results[0];
+}
+
+static void
+arc_close(struct arc_run *run)
+{
+	link_fixture_close(&run->f);
+	free(run->text);
+	dns_table_destroy(&run->dns);
 }
 
 struct trust_case {
@@ -150,139 +159,107 @@ static const struct trust_case trust_cases[] = {
 static void
 test_whose_word_counts(void **state)
 {
-	struct dns_table *dns = make_dns();
-
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(trust_cases); i++) {
 		const struct trust_case *c = &trust_cases[i];
-		struct seal_spec specs[3] = { { .aar = c->aar[0] }, { .aar = c->aar[1] },
+		const struct seal_spec specs[3] = { { .aar = c->aar[0] }, { .aar = c->aar[1] },
 			{ .aar = c->aar[2] } };
-		struct link_fixture f;
-		struct authres r;
-		char *text = sealed(c->message, specs, c->sets);
+		struct arc_run run;
 
-		open_arc(&f, c->sealers, dns_table_source(dns));
-		run(&f, text, &r);
-		const char *dmarc = authres_property(&r, AUTHRES_INTERNAL, "dmarc");
-		if (r.result != AUTHRES_PASS)
-			fail_msg("%s: %s", c->name, r.reason);
+		arc_open(&run, c->message, specs, c->sets);
+		arc_judge(&run, c->sealers);
+		const char *dmarc = authres_property(&run.result, AUTHRES_INTERNAL, "dmarc");
+		if (run.result.result != AUTHRES_PASS)
+			fail_msg("%s: %s", c->name, run.result.reason);
 		if ((dmarc == NULL) != (c->dmarc == NULL) ||
 		    (dmarc != NULL && strcmp(dmarc, c->dmarc) != 0))
 			fail_msg("%s: %s", c->name, dmarc != NULL ? dmarc : "nothing");
-		link_fixture_close(&f);
-		free(text);
+		arc_close(&run);
 	}
-	dns_table_destroy(&dns);
 }
 
 static void
 test_a_chain_that_holds(void **state)
 {
-	const struct seal_spec specs[2] = { { 0 } };
-	struct dns_table *dns = make_dns();
-	struct link_fixture f;
-	struct authres r;
-	char *text = sealed(MESSAGE, specs, 2);
+	const struct authres *r;
+	struct arc_run run;
 
 	(void)state;
-	open_arc(&f, "", dns_table_source(dns));
-	run(&f, text, &r);
-	assert_int_equal(r.result, AUTHRES_PASS);
-	assert_string_equal(r.domain, "seal2.example");
-	assert_string_equal(r.comment, "i=2, sealed by seal2.example");
-	assert_string_equal(authres_property(&r, "header", "oldest-pass"), "0");
-	assert_string_equal(authres_property(&r, "smtp", "remote-ip"), "192.0.2.7");
-	assert_null(r.reason);
-	assert_true(view_eq(chain_run_notes(f.run), VIEW("arc=pass")));
-	assert_message_is(f.message, text);
-	link_fixture_close(&f);
-	free(text);
-	dns_table_destroy(&dns);
+	arc_open(&run, MESSAGE, plain, 2);
+	arc_judge(&run, "");
+	r = &run.result;
+	assert_int_equal(r->result, AUTHRES_PASS);
+	assert_string_equal(r->domain, "seal2.example");
+	assert_string_equal(r->comment, "i=2, sealed by seal2.example");
+	assert_string_equal(authres_property(r, "header", "oldest-pass"), "0");
+	assert_string_equal(authres_property(r, "smtp", "remote-ip"), "192.0.2.7");
+	assert_null(r->reason);
+	assert_true(view_eq(chain_run_notes(run.f.run), VIEW("arc=pass")));
+	assert_message_is(run.f.message, run.text);
+	arc_close(&run);
 }
 
 static void
 test_a_message_without_seals(void **state)
 {
-	struct dns_table *dns = make_dns();
-	struct link_fixture f;
-	struct authres r;
+	struct arc_run run;
 
 	(void)state;
-	open_arc(&f, TRUST("\"seal1.example\""), dns_table_source(dns));
-	run(&f, MESSAGE, &r);
-	assert_int_equal(r.result, AUTHRES_NONE);
-	assert_string_equal(r.domain, "");
-	assert_int_equal(r.property_count, 0);
-	assert_null(r.reason);
-	assert_int_equal(chain_run_notes(f.run).len, 0);
-	link_fixture_close(&f);
-	dns_table_destroy(&dns);
+	arc_open(&run, MESSAGE, NULL, 0);
+	arc_judge(&run, TRUST("\"seal1.example\""));
+	assert_int_equal(run.result.result, AUTHRES_NONE);
+	assert_string_equal(run.result.domain, "");
+	assert_int_equal(run.result.property_count, 0);
+	assert_null(run.result.reason);
+	assert_int_equal(chain_run_notes(run.f.run).len, 0);
+	arc_close(&run);
 }
 
 static void
 test_a_broken_chain_passes_and_says_so(void **state)
 {
-	const struct seal_spec specs[1] = { { 0 } };
-	struct dns_table *dns = make_dns();
-	struct link_fixture f;
-	struct authres r;
-	char *text = sealed(MESSAGE, specs, 1);
+	struct arc_run run;
 
 	(void)state;
-	strstr(text, "Hello")[1] = 'a';
-	open_arc(&f, TRUST("\"seal1.example\""), dns_table_source(dns));
-	run(&f, text, &r);
-	assert_int_equal(r.result, AUTHRES_FAIL);
+	arc_open(&run, MESSAGE, plain, 1);
+	strstr(run.text, "Hello")[1] = 'a';
+	arc_judge(&run, TRUST("\"seal1.example\""));
+	assert_int_equal(run.result.result, AUTHRES_FAIL);
 	assert_string_equal(
-	    r.reason, "ARC-Message-Signature of instance 1: the body was changed");
-	assert_null(authres_property(&r, AUTHRES_INTERNAL, "dmarc"));
-	assert_null(authres_property(&r, "header", "oldest-pass"));
-	link_fixture_close(&f);
-	free(text);
-	dns_table_destroy(&dns);
+	    run.result.reason, "ARC-Message-Signature of instance 1: the body was changed");
+	assert_null(authres_property(&run.result, AUTHRES_INTERNAL, "dmarc"));
+	assert_null(authres_property(&run.result, "header", "oldest-pass"));
+	arc_close(&run);
 }
 
 static void
 test_dns_down(void **state)
 {
-	const struct seal_spec specs[1] = { { 0 } };
-	struct dns_table *dns = make_dns();
-	struct link_fixture f;
-	struct authres r;
-	char *text = sealed(MESSAGE, specs, 1);
+	struct arc_run run;
 
 	(void)state;
-	dns->is_off = true;
-	open_arc(&f, TRUST("\"seal1.example\""), dns_table_source(dns));
-	run(&f, text, &r);
-	assert_int_equal(r.result, AUTHRES_TEMPERROR);
-	assert_null(authres_property(&r, AUTHRES_INTERNAL, "dmarc"));
-	link_fixture_close(&f);
-	free(text);
-	dns_table_destroy(&dns);
+	arc_open(&run, MESSAGE, plain, 1);
+	run.dns->is_off = true;
+	arc_judge(&run, TRUST("\"seal1.example\""));
+	assert_int_equal(run.result.result, AUTHRES_TEMPERROR);
+	assert_null(authres_property(&run.result, AUTHRES_INTERNAL, "dmarc"));
+	arc_close(&run);
 }
 
 static void
 test_limits_are_settings(void **state)
 {
-	const struct seal_spec specs[3] = { { 0 } };
-	struct dns_table *dns = make_dns();
-	struct link_fixture f;
-	struct authres r;
-	char *text = sealed(MESSAGE, specs, 3);
+	struct arc_run run;
 
 	(void)state;
-	open_arc(&f, "max_sets = 2;", dns_table_source(dns));
-	run(&f, text, &r);
-	assert_int_equal(r.result, AUTHRES_FAIL);
-	assert_string_equal(r.reason, "3 sets are more than 2");
-	link_fixture_close(&f);
-	open_arc(&f, "min_rsa_bits = 2048;", dns_table_source(dns));
-	run(&f, text, &r);
-	assert_int_equal(r.result, AUTHRES_FAIL);
-	link_fixture_close(&f);
-	free(text);
-	dns_table_destroy(&dns);
+	arc_open(&run, MESSAGE, plain, 3);
+	arc_judge(&run, "max_sets = 2;");
+	assert_int_equal(run.result.result, AUTHRES_FAIL);
+	assert_string_equal(run.result.reason, "3 sets are more than 2");
+	link_fixture_close(&run.f);
+	arc_judge(&run, "min_rsa_bits = 2048;");
+	assert_int_equal(run.result.result, AUTHRES_FAIL);
+	arc_close(&run);
 }
 
 static void
@@ -291,36 +268,14 @@ test_malformed_settings_are_refused(void **state)
 	const char *const settings[] = { TRUST("\"a b\""), TRUST("\"\""), "max_sets = 0;",
 		"max_sets = 51;", "min_rsa_bits = 512;", "trusted = [ ];" };
 	struct dns_table *dns = make_dns();
-	struct link_fixture f;
+	const struct link_env env = { .hostname = "gate.example.net",
+		.dns = dns_table_source(dns) };
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(settings); i++) {
-		open_arc(&f, settings[i], dns_table_source(dns));
-		if (f.chain != NULL || f.errors.count != 1)
-			fail_msg("%s", settings[i]);
-		link_fixture_close(&f);
-	}
-	open_arc(&f, "", NULL);
-	assert_null(f.chain);
-	assert_non_null(strstr(f.errors.lines[0], "there is no resolver"));
-	link_fixture_close(&f);
+	for (size_t i = 0; i < ARRAY_LEN(settings); i++)
+		link_fixture_refuses_env(&link_arc, settings[i], "", &env);
+	link_fixture_refuses(&link_arc, "", "there is no resolver");
 	dns_table_destroy(&dns);
-}
-
-static int
-setup(void **state)
-{
-	(void)state;
-	sealer_init(&sealer);
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	(void)state;
-	sealer_finish(&sealer);
-	return 0;
 }
 
 int
@@ -336,5 +291,5 @@ main(void)
 		cmocka_unit_test(test_malformed_settings_are_refused),
 	};
 
-	return cmocka_run_group_tests(tests, setup, teardown);
+	return cmocka_run_group_tests(tests, sealer_set_up, sealer_tear_down);
 }

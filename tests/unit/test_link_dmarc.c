@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "tests/unit/dmarc_results.h"
 #include "tests/unit/dmarc_zone.h"
 #include "tests/unit/earlier_results.h"
 
@@ -295,41 +296,10 @@ static const struct dmarc_case cases[] = {
 	    NULL },
 };
 
-#define RESULTS_MAX 4
-
-/* results_read - "spf=pass:example.com arc=..." */
-static size_t
-results_read(const char *text, struct arena *arena, struct authres *out)
-{
-	struct view rest = view_of(text), word;
-	size_t count = 0;
-
-	while (text[0] != '\0' && view_split(&rest, ' ', &word)) {
-		const size_t equals = view_find(word, '='), colon = view_find(word, ':');
-		const struct view result = view_make(word.p + equals + 1, colon - equals - 1);
-		struct authres *r = &out[count++];
-
-		assert_true(count <= RESULTS_MAX && colon < word.len);
-		r->method = view_starts(word, VIEW("spf"))    ? AUTHRES_SPF
-			    : view_starts(word, VIEW("dkim")) ? AUTHRES_DKIM
-							      : AUTHRES_ARC;
-		r->result = view_eq(result, VIEW("pass"))   ? AUTHRES_PASS
-			    : view_eq(result, VIEW("fail")) ? AUTHRES_FAIL
-							    : AUTHRES_TEMPERROR;
-		r->domain = arena_strdup(arena, view_from(word, colon + 1));
-		r->is_for_dmarc = r->method != AUTHRES_ARC;
-		if (r->method == AUTHRES_ARC && r->domain[0] != '\0')
-			r->properties[r->property_count++] =
-			    (struct authres_property){ AUTHRES_INTERNAL, "dmarc",
-				    word.p[0] == 'a' ? "pass" : "fail" };
-	}
-	return count;
-}
-
 struct run {
 	struct dns_table *dns;
 	struct link_fixture f;
-	struct authres results[RESULTS_MAX];
+	struct authres results[DMARC_RESULTS_MAX];
 	int code;
 };
 
@@ -353,7 +323,7 @@ run_message(struct run *run, const char *header, const char *results)
 	const char *text = arena_printf(&run->f.arena, "%s\r\nhi\r\n", header);
 
 	earlier_results = run->results;
-	earlier_result_count = results_read(results, &run->f.arena, run->results);
+	earlier_result_count = dmarc_results_read(results, &run->f.arena, run->results);
 	run->code = link_fixture_message(&run->f, text);
 }
 
@@ -572,30 +542,16 @@ test_bad_settings_are_refused(void **state)
 		.dns = dns_table_source(dns) };
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
-		struct link_fixture f;
-
-		earlier_fixture_open(&f, &link_dmarc, wrong[i].settings, &env);
-		assert_null(f.chain);
-		assert_int_equal(f.errors.count, 1);
-		if (strstr(f.errors.lines[0], wrong[i].error) == NULL)
-			fail_msg("%s: %s", wrong[i].settings, f.errors.lines[0]);
-		link_fixture_close(&f);
-	}
+	for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+		link_fixture_refuses_env(&link_dmarc, wrong[i].settings, wrong[i].error, &env);
 	dns_table_destroy(&dns);
 }
 
 static void
 test_without_dns_there_is_no_dmarc(void **state)
 {
-	const struct link_env env = { .hostname = "gate.example.net" };
-	struct link_fixture f;
-
 	(void)state;
-	earlier_fixture_open(&f, &link_dmarc, "", &env);
-	assert_null(f.chain);
-	assert_non_null(strstr(f.errors.lines[0], "needs DNS"));
-	link_fixture_close(&f);
+	link_fixture_refuses(&link_dmarc, "", "needs DNS");
 }
 
 int

@@ -494,25 +494,15 @@ test_bad_settings(void **state)
 		{ "action = \"drop\";", "observe, warn, defer, reject" },
 	};
 	struct watch_fixture w;
-	struct link_fixture f;
 
 	(void)state;
 	watch_fixture_open(&w);
 	const struct link_env env = {
 		.hostname = "gate.example.net", .keyring = w.ring, .watch = w.watch
 	};
-	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-		link_fixture_open_env(&f, &link_preflight, bad[i].settings, &env);
-		if (f.chain != NULL || f.errors.count != 1 ||
-		    strstr(f.errors.lines[0], bad[i].error) == NULL)
-			fail_msg("%s: %s", bad[i].settings,
-			    f.errors.count > 0 ? f.errors.lines[0] : "is taken");
-		link_fixture_close(&f);
-	}
-	link_fixture_open(&f, &link_preflight, "");
-	assert_null(f.chain);
-	assert_non_null(strstr(f.errors.lines[0], "watch.enabled"));
-	link_fixture_close(&f);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		link_fixture_refuses_env(&link_preflight, bad[i].settings, bad[i].error, &env);
+	link_fixture_refuses(&link_preflight, "", "watch.enabled");
 	watch_fixture_close(&w);
 }
 

@@ -81,6 +81,17 @@ watch_fixture_restart(struct watch_fixture *f)
 	f->watch = domain_watch_create(&f->config);
 }
 
+/* watch_fixture_show - a TXT record: "r", "e" (the keys' own), any other, a status, or NULL. */
+static inline void
+watch_fixture_show(struct watch_fixture *f, const char *name, const char *record)
+{
+	if (record != NULL && strcmp(record, "r") == 0)
+		record = f->record_r;
+	else if (record != NULL && strcmp(record, "e") == 0)
+		record = f->record_e;
+	dns_table_set(f->dns, name, DNS_TXT, record);
+}
+
 /* watch_fixture_publish - all that example.com needs. */
 static inline void
 watch_fixture_publish(struct watch_fixture *f)
