@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MPL-2.0
 """The gate under test: a folder with its configuration and users, and its process."""
 
-import collections
 import atexit
+import collections
 import copy
-import functools
 import crypt
 import fnmatch
+import functools
 import os
 import re
 import shlex
