@@ -196,7 +196,10 @@ static void
 make_service(struct snapshot *s, enum gate_role role, struct conf_errors *errors)
 {
 	const struct link_env env = {
+		.role = role,
 		.hostname = s->config->hostname,
+		.temp_dir = s->temp_dir,
+		.message_octets = s->config->limits.message_octets,
 		.keyring = s->keyring,
 		.dns = resolver_source(s->resolver),
 		.dmarc_store = s->dmarc_store,

@@ -25,6 +25,18 @@ clock_mono_ms(void)
 }
 
 int64_t
+clock_mono_us(void)
+{
+	const int64_t fake = atomic_load(&fake_mono_ms);
+	struct timespec now;
+
+	if (fake >= 0)
+		return fake * 1000;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+int64_t
 clock_real_ms(void)
 {
 	int64_t fake = atomic_load(&fake_real_s);

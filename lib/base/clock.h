@@ -11,6 +11,7 @@
 #define CLOCK_NEVER INT64_MAX
 
 int64_t clock_mono_ms(void); /* monotonic */
+int64_t clock_mono_us(void); /* the same in microseconds: for measuring, not for deadlines */
 int64_t clock_real_s(void);  /* seconds since 1970, UTC */
 int64_t clock_real_ms(void); /* the same in milliseconds, for log lines */
 

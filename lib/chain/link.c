@@ -34,6 +34,24 @@ link_memory(const struct link_call *call)
 	return call->memory;
 }
 
+void *
+link_session_memory(const struct link_call *call)
+{
+	return call->session_memory;
+}
+
+const char *
+link_name(const struct link_call *call)
+{
+	return call->name;
+}
+
+enum link_stage
+link_stage(const struct link_call *call)
+{
+	return call->stage;
+}
+
 struct arena *
 link_arena(struct link_call *call)
 {
@@ -128,6 +146,12 @@ link_results(const struct link_call *call, size_t *count_out)
 {
 	*count_out = call->earlier_count;
 	return call->earlier;
+}
+
+bool
+link_is_rehearsal(const struct link_call *call)
+{
+	return call->is_rehearsal;
 }
 
 bool

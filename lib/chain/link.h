@@ -16,7 +16,7 @@
 #include "lib/mail/message.h"
 #include "lib/smtp/reply.h"
 
-#define LINK_ABI 1
+#define LINK_ABI 2
 
 enum link_kind {
 	LINK_POLICY, /* decides; edits are a BUG */
@@ -41,8 +41,14 @@ struct dkim_keyring;
 struct dmarc_store;
 struct dns_source;
 struct domain_watch;
+struct table_set;
 struct link_env {
+	const char *name; /* of this entry, as the chain writes it: "milter:opendkim" */
+	enum gate_role role;
 	const char *hostname;
+	const char *temp_dir;	  /* for body stores; NULL: none, memory only */
+	int64_t message_octets;	  /* limits.message: cap of a replaced body */
+	struct table_set *tables; /* for look-ups (lib/table/table.h); locks itself */
 	const struct dkim_keyring *keyring;
 	const struct dns_source *dns;
 	struct domain_watch *watch;	 /* what DNS says of our own domains; locks itself */
@@ -51,7 +57,8 @@ struct link_env {
 };
 
 struct link {
-	uint32_t abi; /* LINK_ABI */
+	uint32_t abi;  /* LINK_ABI */
+	uint32_t size; /* sizeof(struct link); 0 for a link that is built in */
 	const char *name;
 	const char *summary; /* one line, for the manual */
 	enum link_kind kind;
@@ -69,6 +76,12 @@ struct link {
 	void (*teardown)(void *state);
 	size_t message_size; /* octets of zeroed memory for each transaction, from mail to
 				message */
+	/*
+	 * Octets of zeroed memory for each session, and what ends it (may be NULL). finish runs
+	 * once for each session whose memory was made, on any thread, and must not block.
+	 */
+	size_t session_size;
+	void (*finish)(void *state, void *session_memory);
 	enum link_answer (*connect)(struct link_call *call);
 	enum link_answer (*helo)(struct link_call *call);
 	enum link_answer (*mail)(struct link_call *call);
@@ -80,6 +93,9 @@ const struct facts *link_facts(const struct link_call *call);
 const void *link_settings(const struct link_call *call);
 void *link_state(const struct link_call *call);
 void *link_memory(const struct link_call *call);
+void *link_session_memory(const struct link_call *call); /* NULL with session_size 0 */
+const char *link_name(const struct link_call *call);	 /* as the chain writes it */
+enum link_stage link_stage(const struct link_call *call);
 struct arena *link_arena(struct link_call *call); /* lives as long as this call */
 const struct message *link_message(const struct link_call *call);     /* message stage */
 const struct recipient *link_recipient(const struct link_call *call); /* rcpt stage */
@@ -111,6 +127,10 @@ struct edits *link_edits(struct link_call *call);
  */
 void link_publish(struct link_call *call, const struct authres *result);
 const struct authres *link_results(const struct link_call *call, size_t *count_out);
+
+/* link_is_rehearsal - nobody waits for the answer and nothing is delivered (gatepost explain):
+ * what is counted, recorded or learned of real mail must not be. */
+bool link_is_rehearsal(const struct link_call *call);
 
 /* link_is_shadow - whatever it answers is not obeyed: for what it tells others. */
 bool link_is_shadow(const struct link_call *call);

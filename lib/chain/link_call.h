@@ -15,12 +15,14 @@
 
 struct link_call {
 	const struct link *link;
+	const char *name; /* as the chain writes it */
 	enum link_stage stage;
-	bool is_shadow;
+	bool is_shadow, is_rehearsal;
 	const struct facts *facts;
 	const void *settings;		   /* borrowed */
 	void *state;			   /* the link's own, made by setup */
 	void *memory;			   /* of the transaction; NULL at connect and helo */
+	void *session_memory;		   /* NULL: the link has none */
 	const struct recipient *recipient; /* rcpt stage, else NULL */
 	const struct message *message;	   /* message stage, else NULL */
 	int64_t began_ms, deadline_ms;
@@ -34,9 +36,10 @@ struct link_call {
 	size_t earlier_count;
 	const char *const *failed; /* names of links, borrowed */
 	size_t failed_count;
-	struct buf notes; /* become the transaction's when the link answers NEXT or REFUSE */
-	struct smtp_reply reply; /* of link_refuse */
-	struct err failure;	 /* of link_fail */
+	struct buf notes;   /* become the transaction's when the link answers NEXT or REFUSE */
+	struct err failure; /* of link_fail */
+	/* Of link_refuse. Last, since it is large: not set to zero, only its code is. */
+	struct smtp_reply reply;
 };
 
 #endif

@@ -10,6 +10,7 @@
 
 /* Links together may bring a header over MESSAGE_FIELDS_MAX, but not without end. */
 #define EDITS_PREPEND_MAX 200
+#define EDITS_INSERT_MAX  (2 * MESSAGE_FIELDS_MAX)
 #define EDITS_INDEX_MAX	  (4 * MESSAGE_FIELDS_MAX)
 
 struct edits *
@@ -29,6 +30,9 @@ edits_destroy(struct edits **e)
 	arena_finish(&(*e)->arena);
 	mem_free((*e)->prepended);
 	mem_free((*e)->by_index);
+	mem_free((*e)->inserted);
+	body_destroy(&(*e)->body);
+	envelope_finish(&(*e)->envelope);
 	mem_free(*e);
 	*e = NULL;
 }
@@ -36,7 +40,25 @@ edits_destroy(struct edits **e)
 bool
 edits_is_empty(const struct edits *e)
 {
-	return e->prepended_count == 0 && e->removed == 0 && e->replaced == 0;
+	return !edits_has_fields(e) && e->body == NULL && envelope_is_empty(&e->envelope);
+}
+
+bool
+edits_has_fields(const struct edits *e)
+{
+	return e->prepended_count + e->inserted_count + e->removed + e->replaced > 0;
+}
+
+bool
+edits_has_body(const struct edits *e)
+{
+	return e->body != NULL;
+}
+
+const struct envelope_edits *
+edits_envelope(const struct edits *e)
+{
+	return &e->envelope;
 }
 
 void
@@ -45,13 +67,16 @@ edits_clear(struct edits *e)
 	arena_finish(&e->arena);
 	e->prepended_count = 0;
 	e->index_count = 0;
+	e->inserted_count = 0;
 	e->removed = e->replaced = 0;
+	body_destroy(&e->body);
+	envelope_clear(&e->envelope);
 }
 
 void
-edits_count(const struct edits *e, size_t *prepended, size_t *removed, size_t *replaced)
+edits_count(const struct edits *e, size_t *added, size_t *removed, size_t *replaced)
 {
-	*prepended = e->prepended_count;
+	*added = e->prepended_count + e->inserted_count;
 	*removed = e->removed;
 	*replaced = e->replaced;
 }
@@ -94,7 +119,28 @@ edits_prepend(struct edits *e, const char *name, struct view value)
 		e->prepended =
 		    mem_realloc(e->prepended, e->prepended_room * sizeof(*e->prepended));
 	}
-	e->prepended[e->prepended_count++] = message_make_field(&e->arena, n, value);
+	e->prepended[e->prepended_count++] = message_make_field(&e->arena, n, value, false);
+	return true;
+}
+
+bool
+edits_insert(struct edits *e, size_t before, const char *name, struct view value, bool exact)
+{
+	const struct view n = view_of(name);
+	size_t at = e->inserted_count;
+
+	if (!message_name_is_valid(n) || !value_is_valid(value) || before > EDITS_INDEX_MAX ||
+	    e->inserted_count == EDITS_INSERT_MAX)
+		return false;
+	if (e->inserted_count == e->inserted_room) {
+		e->inserted_room = e->inserted_room > 0 ? 2 * e->inserted_room : 8;
+		e->inserted = mem_realloc(e->inserted, e->inserted_room * sizeof(*e->inserted));
+	}
+	for (; at > 0 && e->inserted[at - 1].before > before; at--)
+		e->inserted[at] = e->inserted[at - 1];
+	e->inserted[at].before = before;
+	e->inserted[at].raw = message_make_field(&e->arena, n, value, exact);
+	e->inserted_count++;
 	return true;
 }
 
@@ -129,8 +175,8 @@ edits_remove(struct edits *e, size_t index)
 	return true;
 }
 
-bool
-edits_replace(struct edits *e, size_t index, struct view value)
+static bool
+replace(struct edits *e, size_t index, struct view value, bool exact)
 {
 	if (!value_is_valid(value))
 		return false;
@@ -138,7 +184,78 @@ edits_replace(struct edits *e, size_t index, struct view value)
 	if (edit == NULL)
 		return false;
 	edit->kind = EDIT_REPLACE;
+	edit->exact = exact;
 	edit->value = arena_view(&e->arena, value);
 	e->replaced++;
 	return true;
+}
+
+bool
+edits_replace(struct edits *e, size_t index, struct view value)
+{
+	return replace(e, index, value, false);
+}
+
+bool
+edits_replace_exact(struct edits *e, size_t index, struct view value)
+{
+	return replace(e, index, value, true);
+}
+
+/* What SMTP can carry: lines that end in CRLF, without NUL, other CR or LF (RFC 5321 2.3.8). */
+static bool
+content_is_clean(struct view content)
+{
+	const char *p = content.p, *end = content.p + content.len;
+
+	if (memchr(content.p, '\0', content.len) != NULL)
+		return false;
+	while (p < end) {
+		const size_t left = (size_t)(end - p);
+		const char *lf = memchr(p, '\n', left), *cr = memchr(p, '\r', left);
+
+		if (lf == NULL || cr == NULL || lf != cr + 1)
+			return false;
+		p = lf + 1;
+	}
+	return true;
+}
+
+bool
+edits_set_body(struct edits *e, struct body_store **body)
+{
+	const struct view content = body_view(*body);
+
+	if (content.len > 0 && !content_is_clean(content))
+		return false;
+	body_destroy(&e->body);
+	e->body = *body;
+	*body = NULL;
+	return true;
+}
+
+/* ---- the envelope ---- */
+
+bool
+edits_set_sender(struct edits *e, struct view address)
+{
+	return envelope_set_sender(&e->envelope, address, &e->arena);
+}
+
+bool
+edits_add_recipient(struct edits *e, struct view address)
+{
+	return envelope_add(&e->envelope, address, &e->arena);
+}
+
+bool
+edits_remove_recipient(struct edits *e, size_t index)
+{
+	return envelope_remove(&e->envelope, index);
+}
+
+void
+edits_discard(struct edits *e, const char *reason)
+{
+	e->envelope.discard = arena_strdup(&e->arena, view_of(reason));
 }

@@ -12,11 +12,12 @@
 #include "lib/base/mem.h"
 
 struct message {
-	struct body_store *store;    /* owned */
+	struct body_store *store;    /* owned: as it came; fields are views into it */
+	struct body_store *body;     /* owned: a body that was put in; NULL: as it came */
 	struct arena arena;	     /* text of fields that were put in */
 	struct header_field *fields; /* owned */
 	size_t count, room;
-	struct view tail; /* from the empty line on */
+	struct view tail; /* from the empty line on, as it came; or the body that was put in */
 	bool has_separator;
 	uint64_t size; /* octets of all fields and the tail */
 };
@@ -60,9 +61,10 @@ message_split_field(struct view raw, struct header_field *out)
 }
 
 struct view
-message_make_field(struct arena *arena, struct view name, struct view value)
+message_make_field(struct arena *arena, struct view name, struct view value, bool exact)
 {
-	bool needs_blank = value.len > 0 && !is_blank(value.p[0]) && value.p[0] != '\r';
+	bool needs_blank =
+	    !exact && value.len > 0 && !is_blank(value.p[0]) && value.p[0] != '\r';
 	size_t len = name.len + 1 + needs_blank + value.len + 2;
 	char *text = arena_alloc(arena, len), *p = text;
 
@@ -186,6 +188,7 @@ message_destroy(struct message **m)
 		return;
 	arena_finish(&(*m)->arena);
 	body_destroy(&(*m)->store);
+	body_destroy(&(*m)->body);
 	mem_free((*m)->fields);
 	mem_free(*m);
 	*m = NULL;
@@ -231,7 +234,7 @@ message_count_of(const struct message *m, const char *name)
 struct view
 message_body(const struct message *m)
 {
-	return view_from(m->tail, m->has_separator ? 2 : 0);
+	return view_from(m->tail, m->has_separator && m->body == NULL ? 2 : 0);
 }
 
 bool
@@ -262,52 +265,98 @@ static void
 message_apply(struct message *m, const struct header_field *old, const struct edit *edit)
 {
 	if (edit->kind == EDIT_REPLACE) {
-		message_add_raw(m, message_make_field(&m->arena, old->name, edit->value));
+		message_add_raw(
+		    m, message_make_field(&m->arena, old->name, edit->value, edit->exact));
 	} else if (edit->kind == EDIT_KEEP) {
 		message_add_field(m, old);
 		m->size += old->raw.len;
 	}
 }
 
-void
-message_commit(struct message *m, struct edits *e)
+/* commit_body - the tail is the new body; the empty line above it is written on its own. */
+static void
+commit_body(struct message *m, struct edits *e)
+{
+	if (e->body == NULL)
+		return;
+	body_destroy(&m->body);
+	m->body = e->body;
+	e->body = NULL;
+	m->tail = body_view(m->body);
+	m->has_separator = true;
+}
+
+static uint64_t
+tail_size(const struct message *m)
+{
+	return m->tail.len + (m->body != NULL ? strlen("\r\n") : 0);
+}
+
+static void
+commit_fields(struct message *m, const struct edits *e)
 {
 	static const struct edit keep = { .kind = EDIT_KEEP };
 	struct header_field *old = m->fields;
-	size_t old_count = m->count;
+	const size_t old_count = m->count;
+	size_t next = 0;
 
-	if (edits_is_empty(e))
-		return;
-	if (e->index_count > old_count)
-		BUG("message_commit: an edit of field %zu of %zu", e->index_count - 1,
-		    old_count);
-	m->room = e->prepended_count + old_count;
-	m->fields = mem_calloc(m->room, sizeof(*m->fields));
+	m->room = e->prepended_count + e->inserted_count + old_count;
+	m->fields = mem_calloc(m->room + 1, sizeof(*m->fields));
 	m->count = 0;
-	m->size = m->tail.len;
+	m->size = tail_size(m);
 	for (size_t i = 0; i < e->prepended_count; i++)
 		message_add_raw(m, arena_view(&m->arena, e->prepended[i]));
-	for (size_t i = 0; i < old_count; i++)
-		message_apply(m, &old[i], i < e->index_count ? &e->by_index[i] : &keep);
+	for (size_t i = 0; i <= old_count; i++) {
+		for (; next < e->inserted_count && e->inserted[next].before == i; next++)
+			message_add_raw(m, arena_view(&m->arena, e->inserted[next].raw));
+		if (i < old_count)
+			message_apply(m, &old[i], i < e->index_count ? &e->by_index[i] : &keep);
+	}
 	mem_free(old);
+}
+
+void
+message_commit(struct message *m, struct edits *e)
+{
+	if (e->index_count > m->count)
+		BUG("message_commit: an edit of field %zu of %zu", e->index_count - 1,
+		    m->count);
+	if (e->inserted_count > 0 && e->inserted[e->inserted_count - 1].before > m->count)
+		BUG("message_commit: an insertion before field %zu of %zu",
+		    e->inserted[e->inserted_count - 1].before, m->count);
+	if (edits_has_fields(e) || e->body != NULL) {
+		commit_body(m, e);
+		commit_fields(m, e);
+	}
 	edits_clear(e);
+}
+
+/* write_piece - what is adjacent in memory goes out as one. */
+static bool
+write_piece(struct view *waiting, struct view next, message_sink sink, void *context)
+{
+	if (waiting->len > 0 && waiting->p + waiting->len == next.p) {
+		waiting->len += next.len;
+		return true;
+	}
+	if (waiting->len > 0 && !sink(context, *waiting))
+		return false;
+	*waiting = next;
+	return true;
 }
 
 bool
 message_write(const struct message *m, message_sink sink, void *context)
 {
-	struct view piece = { "", 0 };
+	struct view waiting = { "", 0 };
 
-	for (size_t i = 0; i <= m->count; i++) {
-		struct view next = i < m->count ? m->fields[i].raw : m->tail;
-
-		if (piece.len > 0 && piece.p + piece.len == next.p) {
-			piece.len += next.len;
-			continue;
-		}
-		if (piece.len > 0 && !sink(context, piece))
+	for (size_t i = 0; i < m->count; i++) {
+		if (!write_piece(&waiting, m->fields[i].raw, sink, context))
 			return false;
-		piece = next;
 	}
-	return piece.len == 0 || sink(context, piece);
+	if (m->body != NULL && !write_piece(&waiting, VIEW("\r\n"), sink, context))
+		return false;
+	if (!write_piece(&waiting, m->tail, sink, context))
+		return false;
+	return waiting.len == 0 || sink(context, waiting);
 }

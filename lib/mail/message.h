@@ -74,8 +74,63 @@ MUST_CHECK bool edits_remove(
     struct edits *e, size_t index); /* index as of now, before commit */
 MUST_CHECK bool edits_replace(struct edits *e, size_t index, struct view value);
 
-/* edits_count - of each kind, for the log: prepended, removed, replaced. */
-void edits_count(const struct edits *e, size_t *prepended, size_t *removed, size_t *replaced);
+/*
+ * edits_insert - a field above the one that has index `before` now; before = the number of
+ * fields: at the end of the header. Several at one place keep the order of the calls; all of
+ * them are below what edits_prepend puts on top. exact: value stands behind the colon as it is
+ * (a milter that brings its own blank, or none); otherwise as by edits_prepend, with one blank.
+ * edits_replace_exact - likewise.
+ */
+MUST_CHECK bool edits_insert(
+    struct edits *e, size_t before, const char *name, struct view value, bool exact);
+MUST_CHECK bool edits_replace_exact(struct edits *e, size_t index, struct view value);
+
+/*
+ * edits_set_body - what stands behind the empty line from now on (one is put in where the
+ * message has none): a sealed store, which the edits own on success. False: it has a NUL, a
+ * bare CR or LF, or does not end in CRLF.
+ */
+struct body_store;
+MUST_CHECK bool edits_set_body(struct edits *e, struct body_store **body);
+
+/*
+ * The envelope (lib/mail/envelope.h); addresses without angle brackets, checked to the grammar
+ * of RFC 5321 4.1.2: false if it is none. edits_set_sender: "" is the null reverse-path.
+ * edits_remove_recipient: index into facts->recipients as of now. edits_discard: nothing is
+ * delivered, though the peer hears that it was accepted; the links behind run all the same.
+ */
+MUST_CHECK bool edits_set_sender(struct edits *e, struct view address);
+MUST_CHECK bool edits_add_recipient(struct edits *e, struct view address);
+MUST_CHECK bool edits_remove_recipient(struct edits *e, size_t index);
+void edits_discard(struct edits *e, const char *reason);
+struct envelope_edits;
+const struct envelope_edits *edits_envelope(const struct edits *e);
+
+/* edits_count - of each kind, for the log: fields added (on top or elsewhere), removed,
+ * replaced. */
+void edits_count(const struct edits *e, size_t *added, size_t *removed, size_t *replaced);
+bool edits_has_body(const struct edits *e);
+
+/*
+ * edits_describe - what the edits would do to m and the envelope of facts, for people: one call
+ * of line for each change, in the order of the header; a replaced field is one removed and one
+ * added. The text may hold anything that a message may, folds included: whoever shows it makes
+ * it safe. It lives until line returns. field_index is where in m, or which recipient.
+ */
+struct facts;
+enum edit_change {
+	CHANGE_ADDED,	/* a field: text is "Name: value" */
+	CHANGE_REMOVED, /* likewise */
+	CHANGE_BODY,	/* text is "N octets instead of M" */
+	CHANGE_SENDER,	/* text is the new reverse-path, "" for <> */
+	CHANGE_RECIPIENT_ADDED,
+	CHANGE_RECIPIENT_REMOVED,
+	CHANGE_DISCARD, /* text is the reason */
+};
+typedef void (*edits_line)(
+    void *context, enum edit_change change, size_t field_index, struct view text);
+void edits_describe(const struct edits *e, const struct message *m, const struct facts *facts,
+    edits_line line, void *context);
 
 /* message_commit - make the edits real, all of them; e is empty afterwards. Bad index: BUG. */
 void message_commit(struct message *m, struct edits *e);

@@ -41,8 +41,7 @@ cmd_helo(struct session *s, const struct smtp_command *command)
 		BUG("a valid EHLO argument does not fit");
 	s->facts.helo = s->helo;
 	s->facts.is_esmtp = command->verb == VERB_EHLO;
-	if (!chain_run_stage(
-		s->service->chain, NULL, STAGE_HELO, &s->facts, NULL, NULL, &reply)) {
+	if (!session_judge(s, STAGE_HELO, NULL, NULL, &reply)) {
 		session_say_reply(s, &reply);
 		return;
 	}

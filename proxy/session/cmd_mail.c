@@ -52,8 +52,7 @@ cmd_mail(struct session *s, const struct smtp_command *command)
 		return;
 	}
 	transaction_begin(s, &mail);
-	if (chain_run_stage(
-		s->service->chain, s->tx->chain_run, STAGE_MAIL, &s->facts, NULL, NULL, &reply))
+	if (session_judge(s, STAGE_MAIL, NULL, NULL, &reply))
 		delivery_mail(s->tx->delivery, &s->facts.mail, &reply);
 	if (smtp_reply_is_ok(&reply))
 		session_enter(s, EVENT_MAIL);

@@ -33,8 +33,7 @@ cmd_rcpt(struct session *s, const struct smtp_command *command)
 	const struct recipient recipient = { .path = path, .address = address };
 	if (s->facts.recipient_count >= (size_t)s->snapshot->config->limits.recipients)
 		reply_make(REPLY_RECIPIENTS, NULL, &reply);
-	else if (chain_run_stage(s->service->chain, s->tx->chain_run, STAGE_RCPT, &s->facts,
-		     &recipient, NULL, &reply))
+	else if (session_judge(s, STAGE_RCPT, &recipient, NULL, &reply))
 		delivery_rcpt(s->tx->delivery, &path, &reply);
 
 	if (smtp_reply_is_ok(&reply)) {

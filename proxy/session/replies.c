@@ -63,6 +63,7 @@ static const struct {
 	[REPLY_HEADER_SYNTAX] = { 554, "5.6.0", "Message header is malformed at line {}" },
 	[REPLY_HEADER_LARGE] = { 552, "5.3.4", "Message header is too large" },
 	[REPLY_STORE] = { 452, "4.3.1", "Message cannot be stored right now, try again later" },
+	[REPLY_DISCARDED] = { 250, "2.0.0", "Ok: discarded" },
 	[REPLY_EARLY_TALKER] = { 554, "5.5.0",
 	    "Wait for the greeting before you speak, closing" },
 	[REPLY_FOREIGN] = { 554, "5.5.0", "This is an SMTP server, closing" },

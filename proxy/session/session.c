@@ -110,6 +110,7 @@ session_destroy(struct session **sp)
 	struct session *s = *sp;
 
 	transaction_end(s);
+	chain_session_destroy(&s->chain_session);
 	metric_add(&session_ends_total, 1, METRIC_LABELS(s->end_reason));
 	metric_add(&connections, -1, NULL);
 	log_event(s->is_check && s->messages == 0 ? LEVEL_DEBUG : LEVEL_INFO, "session.end",
@@ -203,6 +204,21 @@ session_rule_facts(const struct session *s)
 		.is_esmtp = s->facts.is_esmtp };
 }
 
+bool
+session_judge(struct session *s, enum link_stage stage, const struct recipient *recipient,
+    struct message *message, struct smtp_reply *reply_out)
+{
+	const struct chain_work work = {
+		.facts = &s->facts,
+		.session = s->chain_session,
+		.recipient = recipient,
+		.message = message,
+	};
+
+	return chain_run_stage(s->service->chain, s->tx != NULL ? s->tx->chain_run : NULL,
+	    stage, &work, reply_out);
+}
+
 /* ---- greeting and lines ---- */
 
 static void
@@ -211,6 +227,7 @@ greet(struct session *s)
 	struct smtp_reply reply;
 
 	s->greeted = true;
+	s->chain_session = chain_session_create(s->service->chain);
 	log_event(LEVEL_DEBUG, "session.start", LOG_STR("id", s->facts.session_id),
 	    LOG_STR("client", s->facts.client.text), LOG_U64("port", s->facts.client.port),
 	    LOG_OPT("via", s->facts.via), LOG_STR("listener", s->facts.listener),
@@ -219,8 +236,7 @@ greet(struct session *s)
 		session_close(s, REPLY_SHUTDOWN, s->facts.hostname, "shutdown");
 	} else if (s->ssl == NULL && input_has_early_talk(s)) {
 		session_close(s, REPLY_EARLY_TALKER, NULL, "early talker");
-	} else if (!chain_run_stage(
-		       s->service->chain, NULL, STAGE_CONNECT, &s->facts, NULL, NULL, &reply)) {
+	} else if (!session_judge(s, STAGE_CONNECT, NULL, NULL, &reply)) {
 		session_say_reply(s, &reply);
 		session_close(s, REPLY_COUNT, NULL, "refused");
 	} else {

@@ -52,6 +52,8 @@ struct session {
 	struct buf in, out;
 	char helo[SMTP_HELO_MAX + 1]; /* facts.helo, once EHLO was said */
 	struct facts facts;
+	struct chain_session
+	    *chain_session;	/* owned; NULL: no link needs one, or no greeting */
 	struct transaction *tx; /* NULL: none */
 	struct mech_run *auth;	/* during an AUTH exchange */
 	uint64_t messages;	/* transactions begun */
@@ -74,6 +76,11 @@ void session_say_reply(struct session *s, const struct smtp_reply *reply);
 void session_close(struct session *s, enum reply_id id, const char *detail, const char *reason);
 
 struct rule_facts session_rule_facts(const struct session *s);
+
+/* session_judge - run a stage of the chain over what is known; recipient and message as in
+ * struct chain_work. False: *reply_out is what the client hears. */
+MUST_CHECK bool session_judge(struct session *s, enum link_stage stage,
+    const struct recipient *recipient, struct message *message, struct smtp_reply *reply_out);
 
 /* input.c: octets from and to the client; none of these blocks. */
 enum input_status { INPUT_OK, INPUT_WANT_READ, INPUT_WANT_WRITE, INPUT_CLOSED };

@@ -174,7 +174,7 @@ static const char *
 outcome_result(const struct outcome *outcome)
 {
 	if (smtp_reply_is_ok(outcome->reply))
-		return "delivered";
+		return strcmp(outcome->by, "chain") == 0 ? "discarded" : "delivered";
 	return smtp_reply_is_temporary(outcome->reply) ? "deferred" : "refused";
 }
 
@@ -234,6 +234,28 @@ content_failed(struct session *s, struct smtp_reply *reply)
 	return true;
 }
 
+/* pass_on - the chain has nothing against it; whose the reply is. */
+static const char *
+pass_on(struct session *s, const struct message *message, struct smtp_reply *reply_out)
+{
+	const struct transaction *tx = s->tx;
+	const char *discard = chain_run_discard(tx->chain_run);
+
+	if (discard == NULL && s->facts.recipient_count == 0)
+		discard = "every recipient was removed";
+	if (discard != NULL) {
+		log_event(LEVEL_WARNING, "msg.discarded", LOG_STR("id", s->facts.message_id),
+		    LOG_STR("reason", discard));
+		reply_make(REPLY_DISCARDED, NULL, reply_out);
+		return "chain";
+	}
+	if (!chain_run_envelope_changed(tx->chain_run) ||
+	    delivery_readdress(tx->delivery, &s->facts, reply_out))
+		delivery_send(tx->delivery, message, reply_out);
+	complete_reply(reply_out);
+	return "upstream";
+}
+
 void
 transaction_finish(struct session *s, struct smtp_reply *reply_out)
 {
@@ -244,14 +266,10 @@ transaction_finish(struct session *s, struct smtp_reply *reply_out)
 		int64_t before_ms = clock_mono_ms();
 		outcome.by = "chain";
 		add_received(s, message);
-		bool go = chain_run_stage(s->service->chain, s->tx->chain_run, STAGE_MESSAGE,
-		    &s->facts, NULL, message, reply_out);
+		bool go = session_judge(s, STAGE_MESSAGE, NULL, message, reply_out);
 		outcome.chain_ms = (uint64_t)(clock_mono_ms() - before_ms);
-		if (go) {
-			outcome.by = "upstream";
-			delivery_send(s->tx->delivery, message, reply_out);
-			complete_reply(reply_out);
-		}
+		if (go)
+			outcome.by = pass_on(s, message, reply_out);
 	}
 	log_done(s, message, &outcome);
 	message_destroy(&message);

@@ -3,6 +3,7 @@
 #include "proxy/upstream/delivery.h"
 
 #include "lib/base/clock.h"
+#include "lib/mail/facts.h"
 
 #include <stdio.h>
 
@@ -40,6 +41,19 @@ delivery_rcpt(struct delivery *d, const struct smtp_path *path, struct smtp_repl
 
 	d->ops->rcpt(d, path, reply_out);
 	count_wait(d, since_ms);
+}
+
+bool
+delivery_readdress(struct delivery *d, const struct facts *facts, struct smtp_reply *reply_out)
+{
+	const int64_t since_ms = clock_mono_ms();
+
+	d->ops->reset(d);
+	d->ops->mail(d, &facts->mail, reply_out);
+	for (size_t i = 0; i < facts->recipient_count && smtp_reply_is_ok(reply_out); i++)
+		d->ops->rcpt(d, &facts->recipients[i].path, reply_out);
+	count_wait(d, since_ms);
+	return smtp_reply_is_ok(reply_out);
 }
 
 void

@@ -10,6 +10,8 @@ struct delivery_ops {
 	    struct delivery *d, const struct smtp_mail *mail, struct smtp_reply *reply_out);
 	void (*rcpt)(
 	    struct delivery *d, const struct smtp_path *path, struct smtp_reply *reply_out);
+	/* The transaction is taken back: mail and rcpt follow anew. */
+	void (*reset)(struct delivery *d);
 	void (*send)(
 	    struct delivery *d, const struct message *message, struct smtp_reply *reply_out);
 	void (*destroy)(struct delivery *d); /* frees all of it */

@@ -204,6 +204,14 @@ maildir_rcpt(struct delivery *base, const struct smtp_path *path, struct smtp_re
 }
 
 static void
+maildir_reset(struct delivery *base)
+{
+	struct maildir_delivery *d = (struct maildir_delivery *)base;
+
+	d->head.len = 0;
+}
+
+static void
 maildir_send(struct delivery *base, const struct message *message, struct smtp_reply *reply_out)
 {
 	struct maildir_delivery *d = (struct maildir_delivery *)base;
@@ -237,8 +245,8 @@ maildir_destroy(struct delivery *base)
 struct delivery *
 delivery_maildir_create(void)
 {
-	static const struct delivery_ops ops = { maildir_mail, maildir_rcpt, maildir_send,
-		maildir_destroy };
+	static const struct delivery_ops ops = { maildir_mail, maildir_rcpt, maildir_reset,
+		maildir_send, maildir_destroy };
 	struct maildir_delivery *d = mem_calloc(1, sizeof(*d));
 
 	d->base.ops = &ops;

@@ -264,6 +264,30 @@ ready(struct smtp_delivery *d)
 	return d->doom.code == 0;
 }
 
+/* say_rset - the transaction on the connection is taken back; it may be lost by that. */
+static void
+say_rset(struct smtp_delivery *d)
+{
+	const int64_t by = clock_mono_ms() + RSET_MAX_MS;
+	struct smtp_reply reply;
+	struct err err = { .kind = ERR_NONE };
+
+	if (d->is_open &&
+	    (!conn_command(d->conn, VIEW("RSET"), by, &reply, &err) || reply.code != 250))
+		pool_drop(d->base.upstream->pool, &d->conn);
+	d->is_open = false;
+}
+
+static void
+smtp_reset(struct delivery *base)
+{
+	struct smtp_delivery *d = self_of(base);
+
+	say_rset(d);
+	d->is_accepted = false;
+	d->rcpt_count = 0;
+}
+
 static void
 smtp_mail(struct delivery *base, const struct smtp_mail *mail, struct smtp_reply *reply_out)
 {
@@ -449,15 +473,8 @@ smtp_send(struct delivery *base, const struct message *message, struct smtp_repl
 static void
 give_back(struct smtp_delivery *d)
 {
-	struct pool *pool = d->base.upstream->pool;
-	int64_t by = clock_mono_ms() + RSET_MAX_MS;
-	struct smtp_reply reply;
-	struct err err;
-
-	if (d->is_open &&
-	    (!conn_command(d->conn, VIEW("RSET"), by, &reply, &err) || reply.code != 250))
-		pool_drop(pool, &d->conn);
-	pool_give(pool, &d->conn);
+	say_rset(d);
+	pool_give(d->base.upstream->pool, &d->conn);
 }
 
 static void
@@ -475,7 +492,7 @@ smtp_destroy(struct delivery *base)
 struct delivery *
 delivery_smtp_create(void)
 {
-	static const struct delivery_ops ops = { smtp_mail, smtp_rcpt, smtp_send,
+	static const struct delivery_ops ops = { smtp_mail, smtp_rcpt, smtp_reset, smtp_send,
 		smtp_destroy };
 	struct smtp_delivery *d = mem_calloc(1, sizeof(*d));
 

@@ -61,6 +61,17 @@ void delivery_mail(
 void delivery_rcpt(
     struct delivery *d, const struct smtp_path *path, struct smtp_reply *reply_out);
 
+/*
+ * delivery_readdress - the chain has changed the envelope: what MAIL and RCPT have said is
+ * taken back (RSET), and facts' sender and recipients (at least one) are said instead. False:
+ * *reply_out is the upstream's word against the first of them that it refuses (or that nothing
+ * is reachable), and nothing may be sent: an address that the client was promised cannot be
+ * delivered without the one that a link has added, or the reverse.
+ */
+struct facts;
+MUST_CHECK bool delivery_readdress(
+    struct delivery *d, const struct facts *facts, struct smtp_reply *reply_out);
+
 /* delivery_send - the whole message; at least one RCPT was accepted. */
 void delivery_send(
     struct delivery *d, const struct message *message, struct smtp_reply *reply_out);

@@ -83,7 +83,7 @@ static const struct link scripted[] = {
 	SCRIPTED("third", play_c),
 };
 
-static const struct facts facts = { .session_id = "s1", .message_id = "s1.1" };
+static struct facts facts = { .session_id = "s1", .message_id = "s1.1" };
 static const struct link_env env = { .hostname = "mail.example.com" };
 
 struct fixture {
@@ -118,8 +118,10 @@ fixture_run(struct fixture *f, enum link_stage stage)
 		f->run = chain_run_create(f->chain);
 		f->message = message_of(MESSAGE_TEXT);
 	}
-	return chain_run_stage(f->chain, stage >= STAGE_MAIL ? f->run : NULL, stage, &facts,
-	    NULL, stage == STAGE_MESSAGE ? f->message : NULL, &f->reply);
+	const struct chain_work work = { .facts = &facts,
+		.message = stage == STAGE_MESSAGE ? f->message : NULL };
+	return chain_run_stage(
+	    f->chain, stage >= STAGE_MAIL ? f->run : NULL, stage, &work, &f->reply);
 }
 
 static inline void

@@ -19,7 +19,8 @@
 struct link_fixture {
 	struct arena arena;
 	struct conf_errors errors;
-	struct chain *chain; /* NULL: the settings were refused */
+	struct chain *chain;	       /* NULL: the settings were refused */
+	struct chain_session *session; /* NULL: the link needs none */
 	struct chain_run *run;
 	struct facts facts;
 	struct message *message; /* of the last link_fixture_message, as it is now */
@@ -71,8 +72,10 @@ link_fixture_open_env(struct link_fixture *f, const struct link *link, const cha
 	if (!link_fixture_entry(f, link, settings, &entry))
 		return;
 	f->chain = chain_create(&entry, 1, env, &f->errors);
-	if (f->chain != NULL)
+	if (f->chain != NULL) {
+		f->session = chain_session_create(f->chain);
 		f->run = chain_run_create(f->chain);
+	}
 }
 
 /* link_fixture_open_with - with keys for signing (NULL: none), which stay the caller's. */
@@ -96,6 +99,7 @@ link_fixture_close(struct link_fixture *f)
 {
 	message_destroy(&f->message);
 	chain_run_destroy(&f->run);
+	chain_session_destroy(&f->session);
 	chain_destroy(&f->chain);
 	conf_errors_finish(&f->errors);
 	arena_finish(&f->arena);
@@ -128,8 +132,12 @@ static inline int
 link_fixture_stage(
     struct link_fixture *f, enum link_stage stage, const struct recipient *recipient)
 {
-	const bool next = chain_run_stage(f->chain, stage >= STAGE_MAIL ? f->run : NULL, stage,
-	    &f->facts, recipient, stage == STAGE_MESSAGE ? f->message : NULL, &f->reply);
+	const struct chain_work work = { .facts = &f->facts,
+		.session = f->session,
+		.recipient = recipient,
+		.message = stage == STAGE_MESSAGE ? f->message : NULL };
+	const bool next = chain_run_stage(
+	    f->chain, stage >= STAGE_MAIL ? f->run : NULL, stage, &work, &f->reply);
 
 	return next ? 0 : f->reply.code;
 }

@@ -150,13 +150,14 @@ expect_dns_times(
 	conf_errors_init(&errors);
 	struct chain *chain = chain_create(entries, 2, with, &errors);
 	struct chain_run *run = chain_run_create(chain);
-	assert_true(chain_run_stage(chain, run, STAGE_MAIL, &facts, NULL, NULL, &reply));
+	const struct chain_work work = { .facts = &facts };
+	assert_true(chain_run_stage(chain, run, STAGE_MAIL, &work, &reply));
 	assert_int_equal(dns_times_ms[0], a);
 	assert_int_equal(dns_times_ms[1], b);
 	chain_run_destroy(&run);
 	run = chain_run_create(chain);
 	dns_calls = 0;
-	assert_true(chain_run_stage(chain, run, STAGE_MAIL, &facts, NULL, NULL, &reply));
+	assert_true(chain_run_stage(chain, run, STAGE_MAIL, &work, &reply));
 	assert_int_equal(dns_times_ms[0], c);
 	chain_run_destroy(&run);
 	chain_destroy(&chain);
