@@ -1,10 +1,47 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Writing whole, and syncing folders; see file.h. */
+/* Reading and writing whole, and syncing folders; see file.h. */
 #include "lib/base/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
+
+#define READ_OCTETS 65536 /* at a time */
+
+bool
+file_read_fd(int fd, struct buf *out, struct err *err)
+{
+	for (;;) {
+		/* One octet more than fits is over the cap. */
+		const size_t left = out->cap - out->len;
+		const size_t want = left < READ_OCTETS ? left : READ_OCTETS;
+		char beyond, *room = want > 0 ? buf_reserve(out, want) : &beyond;
+		const ssize_t got = read(fd, room, want > 0 ? want : 1);
+
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got < 0)
+			return err_set_errno(err, errno, "cannot be read");
+		if (got == 0)
+			return true;
+		if (want == 0)
+			return err_set(err, ERR_LIMIT, "is over %zu octets", out->cap);
+		buf_commit(out, (size_t)got);
+	}
+}
+
+bool
+file_read(const char *path, struct buf *out, struct err *err)
+{
+	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+	bool ok;
+
+	if (fd < 0)
+		return err_set_errno(err, errno, "cannot be opened");
+	ok = file_read_fd(fd, out, err);
+	(void)close(fd);
+	return ok;
+}
 
 bool
 file_write_all(int fd, struct view text)

@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Writing that lasts: whole, and on the disk. */
+/* Files read whole; and writing that lasts: whole, and on the disk. */
 #ifndef GATEPOST_BASE_FILE_H
 #define GATEPOST_BASE_FILE_H
 
-#include "lib/base/attr.h"
-#include "lib/base/view.h"
+#include "lib/base/buf.h"
+#include "lib/base/err.h"
+
+/*
+ * file_read - the whole of a file, or of an open descriptor, behind what out has. Errors:
+ * ERR_IO; ERR_LIMIT out's cap.
+ */
+MUST_CHECK bool file_read(const char *path, struct buf *out, struct err *err);
+MUST_CHECK bool file_read_fd(int fd, struct buf *out, struct err *err);
 
 /* file_write_all - all of it, whatever interrupts; false: errno says why. Not synced. */
 MUST_CHECK bool file_write_all(int fd, struct view text);
