@@ -121,12 +121,14 @@ open_resolver(struct snapshot *s, struct conf_errors *errors)
 	s->resolver = watch_resolver(s->config, &err);
 	if (s->resolver == NULL)
 		conf_error(errors, s->config->dns.where, "dns", "%s", err.text);
+	else
+		s->dns = resolver_source(s->resolver);
 }
 
 static struct upstream *
 find_upstream(const struct snapshot *s, const char *name)
 {
-	for (size_t i = 0; i < s->config->upstreams.count; i++) {
+	for (size_t i = 0; s->upstreams != NULL && i < s->config->upstreams.count; i++) {
 		if (s->upstreams[i] != NULL &&
 		    strcmp(upstream_name(s->upstreams[i]), name) == 0)
 			return s->upstreams[i];
@@ -166,7 +168,8 @@ make_watch(struct snapshot *s)
 		return;
 	watch_describe(s->loaded, &s->loaded->arena, &config);
 	config.keyring = s->keyring;
-	config.dns = resolver_source(s->resolver);
+	config.dns = s->dns;
+	config.is_dry = s->is_rehearsal;
 	s->watch = domain_watch_create(&config);
 }
 
@@ -201,7 +204,7 @@ make_service(struct snapshot *s, enum gate_role role, struct conf_errors *errors
 		.temp_dir = s->temp_dir,
 		.message_octets = s->config->limits.message_octets,
 		.keyring = s->keyring,
-		.dns = resolver_source(s->resolver),
+		.dns = s->dns,
 		.dmarc_store = s->dmarc_store,
 		.watch = s->watch,
 		.dns_time_ms = s->config->dns.message_timeout_ms,
@@ -244,17 +247,38 @@ destroy(struct snapshot *s)
 	mem_free(s);
 }
 
-struct snapshot *
-snapshot_create(struct loaded_config **loaded, struct conf_errors *errors)
+static struct snapshot *
+begin(struct loaded_config **loaded)
 {
 	struct snapshot *s = mem_calloc(1, sizeof(*s));
-	size_t errors_before = errors->count;
-	size_t room = strlen((*loaded)->config.state_dir) + sizeof("/tmp");
 
 	atomic_init(&s->references, 1);
 	s->loaded = *loaded;
 	*loaded = NULL;
 	s->config = &s->loaded->config;
+	return s;
+}
+
+/* make_chains - and what they need; the same whoever runs them. */
+static void
+make_chains(struct snapshot *s, struct conf_errors *errors)
+{
+	if (s->dns != NULL) {
+		make_watch(s);
+		make_service(s, ROLE_SUBMISSION, errors);
+		make_service(s, ROLE_INBOUND, errors);
+	}
+	if (s->config->auth.backends.count > 0)
+		s->authenticator = auth_create(&s->config->auth, s->config->hostname, errors);
+}
+
+struct snapshot *
+snapshot_create(struct loaded_config **loaded, struct conf_errors *errors)
+{
+	size_t errors_before = errors->count;
+	size_t room = strlen((*loaded)->config.state_dir) + sizeof("/tmp");
+	struct snapshot *s = begin(loaded);
+
 	s->temp_dir = mem_alloc(room);
 	(void)snprintf(s->temp_dir, room, "%s/tmp", s->config->state_dir);
 
@@ -263,13 +287,25 @@ snapshot_create(struct loaded_config **loaded, struct conf_errors *errors)
 	make_listeners(s, errors);
 	open_resolver(s, errors);
 	make_dmarc_store(s, errors);
-	if (s->resolver != NULL) {
-		make_watch(s);
-		make_service(s, ROLE_SUBMISSION, errors);
-		make_service(s, ROLE_INBOUND, errors);
+	make_chains(s, errors);
+	if (errors->count > errors_before) {
+		destroy(s);
+		return NULL;
 	}
-	if (s->config->auth.backends.count > 0)
-		s->authenticator = auth_create(&s->config->auth, s->config->hostname, errors);
+	return s;
+}
+
+struct snapshot *
+snapshot_rehearse(
+    struct loaded_config **loaded, const struct dns_source *dns, struct conf_errors *errors)
+{
+	size_t errors_before = errors->count;
+	struct snapshot *s = begin(loaded);
+
+	s->is_rehearsal = true;
+	s->dns = dns;
+	make_keyring(s, errors);
+	make_chains(s, errors);
 	if (errors->count > errors_before) {
 		destroy(s);
 		return NULL;

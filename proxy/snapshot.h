@@ -36,7 +36,9 @@ struct snapshot {
 	struct dkim_keyring *keyring;	 /* owned */
 	struct dmarc_store *dmarc_store; /* shared by snapshots; NULL: nothing is recorded */
 	struct resolver *resolver;	 /* owned; the next snapshot may share it */
-	struct upstream **upstreams;	 /* owned; as many as config->upstreams */
+	const struct dns_source *dns;	 /* of the resolver, or a rehearsal's */
+	bool is_rehearsal;
+	struct upstream **upstreams;	     /* owned; as many as config->upstreams */
 	struct snapshot_service services[2]; /* by enum gate_role */
 	struct snapshot_listener *listeners; /* owned; as many as config->listeners */
 	struct authenticator *authenticator; /* owned; NULL without backends */
@@ -51,6 +53,15 @@ struct snapshot {
  */
 MUST_CHECK struct snapshot *snapshot_create(
     struct loaded_config **loaded, struct conf_errors *errors);
+
+/*
+ * snapshot_rehearse - likewise, for gatepost explain: chains, keys and backends over the DNS
+ * that is given (borrowed, outlives the snapshot). Without listeners, upstreams, a store of
+ * DMARC results and a temporary folder: nothing can be served and nothing is written. The watch
+ * has no thread: domain_watch_refresh makes its rounds.
+ */
+MUST_CHECK struct snapshot *snapshot_rehearse(
+    struct loaded_config **loaded, const struct dns_source *dns, struct conf_errors *errors);
 
 /*
  * snapshot_start - what runs beside the sessions: the watch, with what the one of before (NULL:

@@ -67,6 +67,7 @@ collect_keys(struct domain_watch *w, const struct subject *s, const struct dns_s
 		.deadline_ms = clock_mono_ms() + w->config.timeout_ms,
 		.signed_with = s->earlier != NULL ? &s->earlier->report.signing : NULL,
 		.is_stopping = &w->is_stopping,
+		.is_dry = w->config.is_dry,
 	};
 	size_t count = 0;
 
@@ -171,7 +172,7 @@ look_at(struct domain_watch *w, const char *name)
 	fresh = make_report(w, &subject, &w->dns.source);
 	counted_report_release(earlier);
 	before = use_report(w, name, fresh, &is_guest);
-	if (!is_guest)
+	if (!is_guest && !w->config.is_dry)
 		domain_watch_log(before != NULL ? &before->report : NULL, &fresh->report);
 	counted_report_release(before);
 	counted_report_release(fresh);

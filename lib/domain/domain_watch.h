@@ -79,6 +79,7 @@ struct watch_config {
 	struct rotation_rules rotation;
 	int64_t refresh_s, retry_s; /* between looks: when all is well; when something is not */
 	int64_t timeout_ms;	    /* for the look at one domain */
+	bool is_dry;		    /* changes no rotation, logs nothing: for a person */
 };
 
 struct domain_watch;

@@ -188,3 +188,18 @@ auth_check(struct authenticator *a, const struct auth_question *q, struct identi
 		*why = w.unavailable.kind != ERR_NONE ? w.unavailable : w.refused;
 	return w.unavailable.kind != ERR_NONE ? AUTH_UNAVAILABLE : AUTH_REFUSED;
 }
+
+bool
+auth_identify(
+    struct authenticator *a, struct view login, struct arena *arena, struct identity *identity)
+{
+	*identity = (struct identity){ .login = NULL };
+	for (size_t i = 0; i < a->count; i++) {
+		a->backends[i]->ops->refresh(a->backends[i]);
+		if (!a->backends[i]->ops->identify(a->backends[i], login, arena, identity))
+			continue;
+		identity->backend = a->backends[i]->ops->name;
+		return true;
+	}
+	return false;
+}

@@ -43,6 +43,13 @@ struct auth_question {
 MUST_CHECK enum auth_verdict auth_check(struct authenticator *a, const struct auth_question *q,
     struct identity *identity, struct err *why);
 
+/*
+ * auth_identify - who a login would be, were its password right: of the first backend that
+ * knows it (one that only proves passwords takes any). For rehearsals: proves nothing.
+ */
+MUST_CHECK bool auth_identify(
+    struct authenticator *a, struct view login, struct arena *arena, struct identity *identity);
+
 /* An exchange: one AUTH command until its verdict. */
 enum mech_status {
 	MECH_CHALLENGE,	   /* send 334 with *challenge_out (base64 already), wait for a line */

@@ -32,17 +32,13 @@ cmd_data(struct session *s, const struct smtp_command *command)
 static void
 refuse_octets(struct session *s, enum dot_status status)
 {
-	enum reply_id id = status == DOT_BARE_LF   ? REPLY_CONTENT_BARE_LF
-			   : status == DOT_BARE_CR ? REPLY_CONTENT_BARE_CR
-						   : REPLY_CONTENT_NUL;
-
 	log_event(LEVEL_INFO, "msg.malformed", LOG_STR("id", s->facts.message_id),
 	    LOG_STR("client", s->facts.client.text), LOG_OPT("login", s->facts.identity.login),
 	    LOG_STR("from", s->facts.reverse_path),
 	    LOG_STR("reason", status == DOT_BARE_LF   ? "bare LF"
 			      : status == DOT_BARE_CR ? "bare CR"
 						      : "NUL"));
-	session_close(s, id, NULL, "malformed content");
+	session_close(s, reply_of_dot(status), NULL, "malformed content");
 }
 
 static void

@@ -4,29 +4,6 @@
 
 #include <stdio.h>
 
-enum reply_id
-cmd_syntax_reply(enum smtp_syntax syntax)
-{
-	switch (syntax) {
-	case SMTP_SYNTAX_KEYWORD:
-		return REPLY_SYNTAX_KEYWORD;
-	case SMTP_SYNTAX_LONG:
-		return REPLY_SYNTAX_LONG;
-	case SMTP_SYNTAX_UTF8:
-		return REPLY_SYNTAX_UTF8;
-	case SMTP_SYNTAX_NULL:
-		return REPLY_SYNTAX_NULL;
-	case SMTP_SYNTAX_PARAM:
-		return REPLY_SYNTAX_PARAM;
-	case SMTP_SYNTAX_PARAM_UNKNOWN:
-		return REPLY_SYNTAX_PARAM_UNKNOWN;
-	case SMTP_SYNTAX_PATH:
-	case SMTP_SYNTAX_OK:
-		break;
-	}
-	return REPLY_SYNTAX_PATH;
-}
-
 void
 cmd_size_text(const struct session *s, char out[CMD_SIZE_TEXT])
 {
@@ -43,7 +20,7 @@ cmd_mail(struct session *s, const struct smtp_command *command)
 	enum smtp_syntax syntax = smtp_mail_parse(command->args, &mail);
 
 	if (syntax != SMTP_SYNTAX_OK) {
-		session_say(s, cmd_syntax_reply(syntax), "MAIL FROM:<address>");
+		session_say(s, reply_of_syntax(syntax), "MAIL FROM:<address>");
 		return;
 	}
 	if (mail.has_size && mail.size > (uint64_t)s->snapshot->config->limits.message_octets) {

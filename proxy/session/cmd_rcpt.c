@@ -26,7 +26,7 @@ cmd_rcpt(struct session *s, const struct smtp_command *command)
 	enum smtp_syntax syntax = smtp_rcpt_parse(command->args, &path);
 
 	if (syntax != SMTP_SYNTAX_OK) {
-		session_say(s, cmd_syntax_reply(syntax), "RCPT TO:<address>");
+		session_say(s, reply_of_syntax(syntax), "RCPT TO:<address>");
 		return;
 	}
 	smtp_path_write(&path, address);

@@ -86,3 +86,66 @@ reply_make(enum reply_id id, const char *detail, struct smtp_reply *out)
 		smtp_reply_set(out, replies[id].code, replies[id].enhanced, "%.*s%s%s",
 		    (int)(gap - text), text, detail != NULL ? detail : "", gap + 2);
 }
+
+enum reply_id
+reply_of_syntax(enum smtp_syntax syntax)
+{
+	switch (syntax) {
+	case SMTP_SYNTAX_KEYWORD:
+		return REPLY_SYNTAX_KEYWORD;
+	case SMTP_SYNTAX_LONG:
+		return REPLY_SYNTAX_LONG;
+	case SMTP_SYNTAX_UTF8:
+		return REPLY_SYNTAX_UTF8;
+	case SMTP_SYNTAX_NULL:
+		return REPLY_SYNTAX_NULL;
+	case SMTP_SYNTAX_PARAM:
+		return REPLY_SYNTAX_PARAM;
+	case SMTP_SYNTAX_PARAM_UNKNOWN:
+		return REPLY_SYNTAX_PARAM_UNKNOWN;
+	case SMTP_SYNTAX_PATH:
+	case SMTP_SYNTAX_OK:
+		break;
+	}
+	return REPLY_SYNTAX_PATH;
+}
+
+enum reply_id
+reply_of_verdict(enum rule_verdict verdict)
+{
+	switch (verdict) {
+	case RULE_NEED_TLS:
+		return REPLY_NEED_TLS;
+	case RULE_NEED_AUTH:
+		return REPLY_NEED_AUTH;
+	case RULE_NOT_OFFERED:
+		return REPLY_NOT_OFFERED;
+	case RULE_UNKNOWN:
+		return REPLY_UNKNOWN;
+	case RULE_NO_ARGUMENT:
+		return REPLY_NO_ARGUMENT;
+	case RULE_ARGUMENT:
+		return REPLY_ARGUMENT;
+	case RULE_GO:
+	case RULE_SEQUENCE:
+		break;
+	}
+	return REPLY_SEQUENCE;
+}
+
+enum reply_id
+reply_of_dot(enum dot_status status)
+{
+	switch (status) {
+	case DOT_BARE_LF:
+		return REPLY_CONTENT_BARE_LF;
+	case DOT_BARE_CR:
+		return REPLY_CONTENT_BARE_CR;
+	case DOT_NUL:
+		return REPLY_CONTENT_NUL;
+	case DOT_MORE:
+	case DOT_END:
+		break;
+	}
+	BUG("no reply to content of status %d", (int)status);
+}

@@ -6,7 +6,10 @@
 #ifndef GATEPOST_PROXY_SESSION_REPLIES_H
 #define GATEPOST_PROXY_SESSION_REPLIES_H
 
+#include "lib/smtp/command.h"
+#include "lib/smtp/dot.h"
 #include "lib/smtp/reply.h"
+#include "proxy/session/rules.h"
 
 enum reply_id {
 	REPLY_GREETING,
@@ -68,5 +71,11 @@ enum reply_id {
 
 /* reply_make - fill out from the table; detail may be NULL. */
 void reply_make(enum reply_id id, const char *detail, struct smtp_reply *out);
+
+/* What is said of a parse error of MAIL or RCPT, of a command that is not allowed now, and of
+ * content that is no lines (DOT_BARE_LF, DOT_BARE_CR, DOT_NUL). */
+enum reply_id reply_of_syntax(enum smtp_syntax syntax);
+enum reply_id reply_of_verdict(enum rule_verdict verdict);
+enum reply_id reply_of_dot(enum dot_status status);
 
 #endif

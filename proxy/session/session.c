@@ -261,29 +261,6 @@ static const command_handler handlers[VERB_UNKNOWN] = {
 	[VERB_QUIT] = cmd_quit,
 };
 
-static enum reply_id
-verdict_reply(enum rule_verdict verdict)
-{
-	switch (verdict) {
-	case RULE_NEED_TLS:
-		return REPLY_NEED_TLS;
-	case RULE_NEED_AUTH:
-		return REPLY_NEED_AUTH;
-	case RULE_NOT_OFFERED:
-		return REPLY_NOT_OFFERED;
-	case RULE_UNKNOWN:
-		return REPLY_UNKNOWN;
-	case RULE_NO_ARGUMENT:
-		return REPLY_NO_ARGUMENT;
-	case RULE_ARGUMENT:
-		return REPLY_ARGUMENT;
-	case RULE_GO:
-	case RULE_SEQUENCE:
-		break;
-	}
-	return REPLY_SEQUENCE;
-}
-
 /*
  * When the connection has lived long enough. A transaction that runs is finished first, as long
  * as its content keeps coming at OCTETS_MS in the mean.
@@ -318,7 +295,7 @@ handle_command(struct session *s, struct view line)
 	if (verdict == RULE_GO && command.verb < VERB_UNKNOWN)
 		handlers[command.verb](s, &command);
 	else
-		session_say(s, verdict_reply(verdict), smtp_verb_name(command.verb));
+		session_say(s, reply_of_verdict(verdict), smtp_verb_name(command.verb));
 
 	const struct config_limits *limits = &s->snapshot->config->limits;
 	if (s->state != STATE_CLOSING && s->errors - s->forgiven > (uint64_t)limits->errors)

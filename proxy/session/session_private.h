@@ -130,7 +130,4 @@ void cmd_quit(struct session *s, const struct smtp_command *command);
 #define CMD_SIZE_TEXT 24
 void cmd_size_text(const struct session *s, char out[CMD_SIZE_TEXT]);
 
-/* cmd_syntax_reply - the reply for a parse error of MAIL or RCPT. */
-enum reply_id cmd_syntax_reply(enum smtp_syntax syntax);
-
 #endif

@@ -9,11 +9,9 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/base/metrics.h"
-#include "lib/mail/received.h"
+#include "proxy/session/arrival.h"
 
 #include <stdio.h>
-
-#define RECEIVED_MAX 4096 /* octets of our Received field */
 
 METRIC_COUNTER(messages_total, "gatepost_messages_total",
     "Messages that were answered, as in the event msg.done.", "role", "result", "by");
@@ -93,8 +91,6 @@ static bool
 make_message(struct session *s, struct message **out, struct smtp_reply *reply)
 {
 	struct err err = { 0 };
-	size_t line = 0;
-	char text[24];
 
 	if (!body_seal(s->tx->store, &err)) {
 		log_event(LEVEL_ERROR, "msg.not_stored", LOG_STR("id", s->facts.message_id),
@@ -102,39 +98,7 @@ make_message(struct session *s, struct message **out, struct smtp_reply *reply)
 		reply_make(REPLY_STORE, NULL, reply);
 		return false;
 	}
-	switch (message_create(&s->tx->store, out, &line)) {
-	case MESSAGE_OK:
-		if (message_size(*out) - message_body(*out).len <=
-		    (uint64_t)s->snapshot->config->limits.header_octets)
-			return true;
-		message_destroy(out);
-		reply_make(REPLY_HEADER_LARGE, NULL, reply);
-		return false;
-	case MESSAGE_HEADER_SYNTAX:
-		(void)snprintf(text, sizeof(text), "%zu", line);
-		reply_make(REPLY_HEADER_SYNTAX, text, reply);
-		break;
-	case MESSAGE_HEADER_LARGE:
-	case MESSAGE_HEADER_FIELDS:
-		reply_make(REPLY_HEADER_LARGE, NULL, reply);
-		break;
-	}
-	return false;
-}
-
-static void
-add_received(struct session *s, struct message *message)
-{
-	struct edits *edits = edits_create();
-	struct buf value;
-
-	buf_init(&value, RECEIVED_MAX);
-	if (!received_value(&s->facts, s->service->config->received_client, &value) ||
-	    !edits_prepend(edits, "Received", buf_view(&value)))
-		BUG("a Received field of our own is not valid");
-	message_commit(message, edits);
-	buf_finish(&value);
-	edits_destroy(&edits);
+	return arrival_message(&s->tx->store, &s->snapshot->config->limits, out, reply);
 }
 
 /* An upstream's reply may lack its enhanced code: we announced them, so every reply has one. */
@@ -265,7 +229,7 @@ transaction_finish(struct session *s, struct smtp_reply *reply_out)
 	if (!content_failed(s, reply_out) && make_message(s, &message, reply_out)) {
 		int64_t before_ms = clock_mono_ms();
 		outcome.by = "chain";
-		add_received(s, message);
+		arrival_add_received(message, &s->facts, s->service->config);
 		bool go = session_judge(s, STAGE_MESSAGE, NULL, message, reply_out);
 		outcome.chain_ms = (uint64_t)(clock_mono_ms() - before_ms);
 		if (go)
