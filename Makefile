@@ -28,7 +28,7 @@ JOBS         ?= 2
 
 # ---- flags ----------------------------------------------------------------------------------
 
-PACKAGES := openssl libconfig libevent libevent_pthreads libidn2 opendkim libcrypt libunbound libmicrohttpd sqlite3 zlib
+PACKAGES := openssl libconfig libevent libevent_pthreads libidn2 opendkim libcrypt libunbound libmicrohttpd sqlite3 zlib ldap lber hiredis
 
 # libspf2 has no .pc file. Asked for once, and only when something is compiled. -isystem: their headers are not ours to warn about.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PACKAGES) | sed 's/-I/-isystem /g'))$(PKG_CFLAGS)

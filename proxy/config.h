@@ -10,6 +10,7 @@
 #include "lib/base/conf.h"
 #include "lib/chain/chain.h"
 #include "lib/mail/facts.h"
+#include "lib/table/table_set.h"
 
 enum listener_tls { LISTENER_TLS_NONE, LISTENER_TLS_STARTTLS, LISTENER_TLS_IMPLICIT };
 enum upstream_type { UPSTREAM_SMTP, UPSTREAM_MAILDIR };
@@ -153,6 +154,7 @@ struct config {
 	struct config_limits limits;
 	struct config_log log;
 	struct config_dmarc_reports dmarc_reports;
+	struct conf_list tables; /* struct table_config */
 	struct config_metrics metrics;
 	int64_t drain_ms; /* SIGTERM: running transactions may finish within */
 };

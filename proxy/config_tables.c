@@ -303,8 +303,7 @@ static const struct conf_row upstream_rows[] = {
 	{ NAMED("max_connections", CONF_INT, config_upstream, max_connections), .fallback = "0",
 	    .min = 0, .max = 100000,
 	    .help = "How many connections to this upstream there are at most; 0 sets no limit "
-		    "(there "
-		    "are never more busy ones than limits.workers)." },
+		    "(there are never more busy ones than limits.workers)." },
 	{ NAMED("egress", CONF_STRINGS, config_upstream, egress),
 	    .help = "smtp: the public addresses from which its mail leaves for the internet; "
 		    "SPF of your domains must authorise them (see watch)." },
@@ -486,8 +485,7 @@ static const struct conf_row limits_rows[] = {
 	{ NAMED("session", CONF_DURATION, config_limits, session_ms), .fallback = "1h",
 	    .min = 1000, .max = 7 * DAY,
 	    .help = "How long a connection lives; a transaction that runs is finished first, "
-		    "but one "
-		    "that takes so long must bring 1000 octets a second in the mean." },
+		    "but one that takes so long must bring 1000 octets a second in the mean." },
 	{ .key = NULL },
 };
 
@@ -578,6 +576,8 @@ static const struct conf_row root_rows[] = {
 	    .help = "What is logged where." },
 	{ NAMED("dmarc_reports", CONF_GROUP, config, dmarc_reports),
 	    .table = &config_dmarc_reports_table, .help = "DMARC aggregate reports." },
+	{ NAMED("tables", CONF_LIST, config, tables), .table = &table_config_table,
+	    .help = "Where links look things up." },
 	{ NAMED("metrics", CONF_GROUP, config, metrics), .table = &metrics_table,
 	    .help = "Where the numbers for Prometheus are served." },
 	{ NAMED("drain", CONF_DURATION, config, drain_ms), .fallback = "30s", .min = 0,
@@ -591,8 +591,8 @@ const struct conf_table config_table = {
 	.name = "proxy.conf",
 	.help =
 	    "The gate reads one file, /etc/gatepost/proxy.conf unless -c names another. A "
-	    "running "
-	    "gate reads it again on SIGHUP; a file with errors is refused whole, and the gate "
+	    "running gate reads it again on SIGHUP; a file with errors is refused whole, and "
+	    "the gate "
 	    "keeps the configuration that it has. proxy.conf.example is a file to start from.",
 	.size = sizeof(struct config),
 	.rows = root_rows,

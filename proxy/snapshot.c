@@ -203,6 +203,7 @@ make_service(struct snapshot *s, enum gate_role role, struct conf_errors *errors
 		.hostname = s->config->hostname,
 		.temp_dir = s->temp_dir,
 		.message_octets = s->config->limits.message_octets,
+		.tables = s->tables,
 		.keyring = s->keyring,
 		.dns = s->dns,
 		.dmarc_store = s->dmarc_store,
@@ -238,6 +239,7 @@ destroy(struct snapshot *s)
 	for (size_t i = 0; s->upstreams != NULL && i < s->config->upstreams.count; i++)
 		upstream_destroy(&s->upstreams[i]);
 	auth_destroy(&s->authenticator);
+	table_set_destroy(&s->tables); /* behind the chains, whose links borrow from it */
 	dkim_keyring_destroy(&s->keyring);
 	dmarc_store_close(&s->dmarc_store);
 	mem_free(s->listeners);
@@ -263,7 +265,8 @@ begin(struct loaded_config **loaded)
 static void
 make_chains(struct snapshot *s, struct conf_errors *errors)
 {
-	if (s->dns != NULL) {
+	s->tables = table_set_create(s->config->tables.items, s->config->tables.count, errors);
+	if (s->dns != NULL && s->tables != NULL) {
 		make_watch(s);
 		make_service(s, ROLE_SUBMISSION, errors);
 		make_service(s, ROLE_INBOUND, errors);

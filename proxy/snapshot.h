@@ -34,6 +34,7 @@ struct snapshot {
 	struct loaded_config *loaded;	 /* owned */
 	const struct config *config;	 /* borrowed from loaded */
 	struct dkim_keyring *keyring;	 /* owned */
+	struct table_set *tables;	 /* owned */
 	struct dmarc_store *dmarc_store; /* shared by snapshots; NULL: nothing is recorded */
 	struct resolver *resolver;	 /* owned; the next snapshot may share it */
 	const struct dns_source *dns;	 /* of the resolver, or a rehearsal's */

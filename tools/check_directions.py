@@ -11,12 +11,13 @@ import sys
 
 import sources
 
-LIB = ["lib/base", "lib/smtp", "lib/mail", "lib/net", "lib/domain", "lib/chain"]
+LIB = ["lib/base", "lib/smtp", "lib/mail", "lib/net", "lib/domain", "lib/chain", "lib/table"]
 ALLOWED = {
     "lib/base": [],
     "lib/smtp": ["lib/base"],
     "lib/mail": ["lib/base", "lib/smtp"],
     "lib/net": ["lib/base"],
+    "lib/table": ["lib/base", "lib/net"],
     "lib/domain": ["lib/base", "lib/smtp", "lib/mail", "lib/net"],
     "lib/chain": ["lib/base", "lib/smtp", "lib/mail"],
     "policy": LIB,
@@ -46,7 +47,10 @@ KEPT = {
     "microhttpd.h": ["proxy/ops"],
     "spf2/": ["lib/domain"],
     "unbound.h": ["lib/net"],
-    "sqlite3.h": ["lib/domain"],
+    "sqlite3.h": ["lib/domain", "lib/table"],
+    "ldap.h": ["lib/table"],
+    "lber.h": ["lib/table"],
+    "hiredis/": ["lib/table"],
     "zlib.h": ["proxy/commands", "lib/domain"],
 }
 

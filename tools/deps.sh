@@ -6,12 +6,14 @@
 set -eu
 
 build="gcc make pkg-config libc6-dev libssl-dev libconfig-dev libevent-dev libidn2-dev
-	libopendkim-dev libcrypt-dev libspf2-dev libunbound-dev libmicrohttpd-dev libsqlite3-dev zlib1g-dev"
+	libopendkim-dev libcrypt-dev libspf2-dev libunbound-dev libmicrohttpd-dev libsqlite3-dev zlib1g-dev
+	libldap-dev libhiredis-dev"
 demo="openssl python3 python3-dkim python3-nacl swaks libio-socket-ssl-perl libnet-ssleay-perl"
 test="libcmocka-dev openssl ca-certificates python3 python3-pytest python3-aiosmtpd python3-dkim
 	python3-nacl python3-authres libmail-dkim-perl libmail-authenticationresults-perl swaks
 	libio-socket-ssl-perl libnet-ssleay-perl curl msmtp libsasl2-modules
-	python3-dnspython python3-yaml haproxy postfix opendkim opendkim-tools clang libclang-rt-14-dev"
+	python3-dnspython python3-yaml haproxy postfix opendkim opendkim-tools clang libclang-rt-14-dev
+	slapd ldap-utils redis-server"
 lint="clang clang-format clang-tidy cppcheck shellcheck mandoc python3-pyflakes"
 cover="gcovr"
 bench="postfix opendkim openssl sasl2-bin libsasl2-modules dbconfig-no-thanks opendmarc
