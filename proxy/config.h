@@ -182,8 +182,7 @@ struct loaded_config {
  * addresses.
  */
 MUST_CHECK struct loaded_config *config_load(const char *file, struct conf_errors *errors);
-/* Not "config_destroy": libconfig has a function of that name, and a linker would take either.
- */
+/* Not "config_destroy": libconfig has that name, and a linker would take either. */
 void config_unload(struct loaded_config **c);
 
 /*

@@ -30,6 +30,11 @@ enum table_result {
 	TABLE_DOWN,   /* nobody knows: err says why */
 };
 
+struct table_values {
+	const struct view *items;
+	size_t count;
+};
+
 /*
  * table_find - the table of that name, made if it is of a file that nobody asked for before. In
  * a link's setup. NULL: an error was added, for the setting path ("access.table") at where: the
@@ -40,15 +45,14 @@ MUST_CHECK struct table *table_find(struct table_set *set, const char *name,
     struct conf_where where, const char *path, struct conf_errors *errors);
 
 /*
- * table_lookup - the values of a key, in the arena (NUL-terminated too); *count_out may be 0.
+ * table_lookup - the values of a key, in the arena (NUL-terminated too); there may be none.
  * Values have no control characters but HT. Whether case counts is the table's affair: a file
  * compares ASCII without it, redis with it, so hand in keys in lower case. An empty key, a
  * longer one than TABLE_KEY_MAX, and one with a NUL are absent. With TABLE_DOWN, err says
  * which table it is.
  */
 MUST_CHECK enum table_result table_lookup(struct table *table, struct view key,
-    int64_t deadline_ms, struct arena *arena, const struct view **values_out, size_t *count_out,
-    struct err *err);
+    int64_t deadline_ms, struct arena *arena, struct table_values *values_out, struct err *err);
 
 const char *table_name(const struct table *table); /* "ldap:people" */
 

@@ -334,7 +334,7 @@ ask(struct table *table, struct view key, int64_t deadline_ms, struct table_answ
 
 enum table_result
 table_lookup(struct table *table, struct view key, int64_t deadline_ms, struct arena *arena,
-    const struct view **values_out, size_t *count_out, struct err *err)
+    struct table_values *values_out, struct err *err)
 {
 	static const char *const names[] = {
 		[TABLE_FOUND] = "found", [TABLE_ABSENT] = "absent", [TABLE_DOWN] = "down"
@@ -345,8 +345,8 @@ table_lookup(struct table *table, struct view key, int64_t deadline_ms, struct a
 	const enum table_result result = ask(table, key, deadline_ms, &answer, &why, &from);
 
 	metric_add(&lookups, 1, METRIC_LABELS(table->name, names[result], from));
-	*values_out = answer.values;
-	*count_out = result == TABLE_FOUND ? answer.count : 0;
+	*values_out =
+	    (struct table_values){ answer.values, result == TABLE_FOUND ? answer.count : 0 };
 	if (result == TABLE_DOWN && err != NULL) {
 		*err = why;
 		(void)err_prefix(err, "table %s", table->name);

@@ -82,16 +82,16 @@ static inline const char *
 table_fixture_ask(struct table_fixture *f, const char *key)
 {
 	static const char *const names[] = { "found", "absent", "down" };
-	const struct view *values;
+	struct table_values values;
 	struct err err = { .kind = ERR_NONE };
-	size_t count, len = 0;
+	size_t len = 0;
 	const enum table_result result = table_lookup(
-	    f->table, view_of(key), clock_mono_ms() + 5000, &f->arena, &values, &count, &err);
+	    f->table, view_of(key), clock_mono_ms() + 5000, &f->arena, &values, &err);
 
 	snprintf(f->told, sizeof(f->told), "%s", err.text);
-	for (size_t i = 0; i < count && len < sizeof(f->told); i++)
+	for (size_t i = 0; i < values.count && len < sizeof(f->told); i++)
 		len += (size_t)snprintf(f->told + len, sizeof(f->told) - len, "%s%.*s",
-		    i > 0 ? "|" : "", VIEW_ARG(values[i]));
+		    i > 0 ? "|" : "", VIEW_ARG(values.items[i]));
 	return names[result];
 }
 
