@@ -8,5 +8,6 @@
 extern const struct link link_access;
 extern const struct link link_identity;
 extern const struct link link_recipient_limit;
+extern const struct link link_relay_domains;
 
 #endif

@@ -10,6 +10,7 @@
 const struct link *const builtin_links[] = {
 	&link_access,
 	&link_recipient_limit,
+	&link_relay_domains,
 	&link_identity,
 	&link_hop_limit,
 	&link_spf,

@@ -111,7 +111,7 @@ table_pattern_fill(struct arena *arena, const char *pattern, struct view key)
 		room += *at == '%' ? key.len : 0;
 	out = arena_alloc(arena, room);
 	for (const char *at = pattern; *at != '\0'; at++) {
-		if (*at != '%') {
+		if (*at != '%' || at[1] == '\0') {
 			out[len++] = *at;
 		} else if (*++at == 's') {
 			memcpy(out + len, key.p, key.len);

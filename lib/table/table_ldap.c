@@ -45,7 +45,7 @@ check_uri(const struct table_config *config, struct conf_errors *errors)
 	}
 	is_local = strcasecmp(url->lud_scheme, "ldapi") == 0;
 	has_tls = strcasecmp(url->lud_scheme, "ldaps") == 0;
-	if (has_tls == (config->tls == TABLE_TLS_STARTTLS) && (has_tls || is_local))
+	if (config->tls == TABLE_TLS_STARTTLS && (has_tls || is_local))
 		conf_error(
 		    errors, config->where, "tables.tls", "\"starttls\" is for ldap:// alone");
 	else if (config->tls == TABLE_TLS_IMPLICIT && !has_tls)
