@@ -2,13 +2,16 @@
 """A dialog file (.dlg): one conversation with the real binary. docs/TESTING.md has the format."""
 
 import base64
+import contextlib
 import fnmatch
 import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import socket
+import sqlite3
 import threading
 import time
 
@@ -33,7 +36,7 @@ class DialogError(Exception):
 class Statement:
     def __init__(self, number, word, rest):
         self.number, self.word, self.rest = number, word, rest
-        self.lines = []  # of "message", "rewrite-raw" and "dns": the "|" lines
+        self.lines = []  # of "message", "file", "dns" and others: the "|" lines
         self.body = []  # of "repeat"
 
     def args(self):
@@ -70,7 +73,7 @@ def parse(text):
 
 
 HEADER_WORDS = ("set", "unset", "user", "nouser", "servers", "server", "maildir", "on", "env",
-                "dns:", "authority",
+                "dns:", "authority", "file", "sqlite",
                 "allow-edits", "allow-problems", "start-fails", "as-root")
 
 
@@ -171,6 +174,10 @@ class Dialog:
             stage, _, nth = stage.partition(":")
             self.servers[name or "up"].on(stage, action, argument[0] if argument else "",
                                           int(nth or 0))
+        elif s.word == "file":
+            self.do_file(s)
+        elif s.word == "sqlite":
+            self.do_sqlite(s)
         elif s.word == "env":
             name, _, value = s.rest.partition("=")
             self.gate.environment[name] = self.expand(value)
@@ -554,6 +561,21 @@ class Dialog:
     def do_rewrite_nouser(self, s):
         self.gate.users.pop(s.rest)
         self.gate.write_users()
+
+    def do_file(self, s):
+        """file NAME, and its lines: in the gate's folder, put in place whole."""
+        self.gate.write_file(s.rest, "".join(self.expand(line) + "\n" for line in s.lines))
+
+    def do_nofile(self, s):
+        os.unlink(os.path.join(self.gate.folder, s.rest))
+
+    def do_sqlite(self, s):
+        """sqlite NAME, and SQL: run in the database of that name, made if need be."""
+        path = os.path.join(self.gate.folder, s.rest)
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            database.executescript(self.expand("\n".join(s.lines)))
+        if self.gate.owner:
+            shutil.chown(path, *self.gate.owner)
 
     def do_exits(self, s):
         code = self.gate.wait_exit()
