@@ -49,6 +49,7 @@ KEPT = {
     "unbound.h": ["lib/net"],
     "sqlite3.h": ["lib/domain", "lib/table"],
     "ldap.h": ["lib/table"],
+    "openldap.h": ["lib/table"],
     "lber.h": ["lib/table"],
     "hiredis/": ["lib/table"],
     "zlib.h": ["proxy/commands", "lib/domain"],

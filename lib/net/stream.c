@@ -87,6 +87,12 @@ stream_is_tls(const struct stream *s)
 	return s->ssl != NULL;
 }
 
+int
+stream_fd(const struct stream *s)
+{
+	return s->fd;
+}
+
 const char *
 stream_peer(const struct stream *s)
 {

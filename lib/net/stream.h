@@ -48,6 +48,7 @@ MUST_CHECK bool stream_write(
  */
 bool stream_is_quiet(struct stream *s);
 
+int stream_fd(const struct stream *s); /* borrowed: for a library that wants to know one */
 const char *stream_peer(const struct stream *s); /* "192.0.2.1:25" */
 const char *stream_tls_text(
     const struct stream *s); /* "TLSv1.3 TLS_AES_256_GCM_SHA384", or "" */

@@ -1,59 +1,116 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * Tables in an LDAP directory (RFC 4511), by libldap: one search a question. The key stands in
- * the filter as escaped octets (RFC 4515 3), so it is never part of the filter's grammar. The
- * server's certificate is always checked; referrals are not followed, aliases are not
- * dereferenced.
+ * Tables in an LDAP directory (RFC 4511): one search a question. The key stands in the filter
+ * as escaped octets (RFC 4515 3), so it is never part of the filter's grammar. Referrals are
+ * not followed, aliases are not dereferenced.
+ *
+ * libldap speaks the protocol. The octets go over our own stream, which libldap reads and
+ * writes through the functions of a Sockbuf_IO: its own waiting holds no deadline in the midst
+ * of a message, and its TLS turns in circles while a server is silent. So every wait is in
+ * stream_read, and TLS is verified as elsewhere.
  */
-#include "lib/table/table_check.h"
 #include "lib/table/table_ldap.h"
 
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 #include "lib/net/address.h"
-#include "lib/net/lookup.h"
+#include "lib/table/table_check.h"
+#include "lib/table/table_connect.h"
 
+#include <errno.h>
 #include <lber.h>
 #include <ldap.h>
+#include <openldap.h>
 #include <stdio.h>
-#include <strings.h>
-#include <sys/socket.h>
 #include <sys/time.h>
 
-#define SYSTEM_CA_FILE "/etc/ssl/certs/ca-certificates.crt"
+#define LDAP_DEFAULT_PORT  389
+#define LDAPS_DEFAULT_PORT 636
+#define ANSWER_MAX	   (16 * TABLE_ANSWER_MAX) /* octets of one message */
+#define FAREWELL_MS	   100
 
 struct directory {
 	LDAP *handle;
+	struct stream *stream;
 	const struct table_config *config; /* borrowed */
+	int64_t deadline_ms;		   /* of what is waited for now */
+	struct err err;			   /* of the stream, once it has failed */
+	bool is_spent;			   /* messages of an older search are still to come */
 };
 
 /* ---- settings ---- */
 
-static void
-check_uri(const struct table_config *config, struct conf_errors *errors)
+/* unescape - %HH of an ldapi:// path. False: it is malformed, or too long. */
+static bool
+unescape(struct view text, char *out, size_t room)
 {
-	LDAPURLDesc *url = NULL;
-	bool is_local, has_tls;
+	size_t len = 0;
 
-	if (ldap_url_parse(config->uri, &url) != LDAP_URL_SUCCESS || url->lud_next != NULL ||
-	    (url->lud_dn != NULL && url->lud_dn[0] != '\0')) {
-		conf_error(errors, config->where, "tables.uri",
-		    "\"%s\" is not ldap://HOST, ldaps://HOST or ldapi://PATH", config->uri);
-		if (url != NULL)
-			ldap_free_urldesc(url);
-		return;
+	for (size_t i = 0; i < text.len; i++) {
+		char c = text.p[i];
+
+		if (len + 1 >= room)
+			return false;
+		if (c == '%') {
+			const int high = i + 2 < text.len ? ascii_hex_value(text.p[i + 1]) : -1;
+			const int low = high >= 0 ? ascii_hex_value(text.p[i + 2]) : -1;
+
+			if (low < 0 || high + low == 0)
+				return false;
+			c = (char)(high * 16 + low);
+			i += 2;
+		}
+		out[len++] = c;
 	}
-	is_local = strcasecmp(url->lud_scheme, "ldapi") == 0;
-	has_tls = strcasecmp(url->lud_scheme, "ldaps") == 0;
-	if (config->tls == TABLE_TLS_STARTTLS && (has_tls || is_local))
+	out[len] = '\0';
+	return true;
+}
+
+/* find_server - what the uri says; *is_ldaps_out: TLS from the first octet on. */
+static bool
+find_server(const struct table_config *config, struct table_server *out, bool *is_ldaps_out,
+    struct err *err)
+{
+	struct view uri = view_of(config->uri);
+	char place[TABLE_HOST_MAX];
+	const bool is_path = view_starts_nocase(uri, VIEW("ldapi://"));
+	const bool is_ldaps = view_starts_nocase(uri, VIEW("ldaps://"));
+
+	if (uri.len > 0 && uri.p[uri.len - 1] == '/')
+		uri.len--;
+	*out = (struct table_server){ .is_path = is_path };
+	*is_ldaps_out = is_ldaps;
+	if (is_path)
+		return (unescape(view_from(uri, strlen("ldapi://")), place, sizeof(place)) &&
+			   place[0] == '/' && table_server_path(view_of(place), out, err)) ||
+		       err_set(err, ERR_CONFIG, "is not ldapi:// and a path with %%2F for /");
+	if (!is_ldaps && !view_starts_nocase(uri, VIEW("ldap://")))
+		return err_set(err, ERR_CONFIG,
+		    "\"%s\" is not ldap://HOST, ldaps://HOST or ldapi://PATH", config->uri);
+	return (view_copy(view_from(uri, strlen(is_ldaps ? "ldaps://" : "ldap://")), place,
+		    sizeof(place)) ||
+		   err_set(err, ERR_CONFIG, "is too long")) &&
+	       address_split(place, is_ldaps ? LDAPS_DEFAULT_PORT : LDAP_DEFAULT_PORT,
+		   out->host, sizeof(out->host), &out->port, err);
+}
+
+static void
+check_server(const struct table_config *config, struct conf_errors *errors)
+{
+	struct table_server server;
+	struct err err = { .kind = ERR_NONE };
+	bool is_ldaps;
+
+	if (!find_server(config, &server, &is_ldaps, &err))
+		conf_error(errors, config->where, "tables.uri", "%s", err.text);
+	else if (config->tls == TABLE_TLS_STARTTLS && (is_ldaps || server.is_path))
 		conf_error(
 		    errors, config->where, "tables.tls", "\"starttls\" is for ldap:// alone");
-	else if (config->tls == TABLE_TLS_IMPLICIT && !has_tls)
+	else if (config->tls == TABLE_TLS_IMPLICIT && !is_ldaps)
 		conf_error(errors, config->where, "tables.tls", "\"implicit\" needs ldaps://");
 	else
-		table_check_secure(config, is_local ? NULL : url->lud_host,
-		    has_tls || config->tls == TABLE_TLS_STARTTLS, errors);
-	ldap_free_urldesc(url);
+		table_check_secure(config, server.is_path ? NULL : server.host,
+		    is_ldaps || config->tls == TABLE_TLS_STARTTLS, errors);
 }
 
 static bool
@@ -65,7 +122,7 @@ directory_check(const struct table_config *config, struct conf_errors *errors)
 	table_check_keys(config, errors);
 	if (errors->count > errors_before)
 		return false;
-	check_uri(config, errors);
+	check_server(config, errors);
 	table_check_pattern(config, "tables.filter", config->filter, errors);
 	/* A password without a name, or none with it, would be an anonymous bind. */
 	if ((config->bind_dn != NULL) != (config->password_file != NULL))
@@ -76,50 +133,83 @@ directory_check(const struct table_config *config, struct conf_errors *errors)
 	return errors->count == errors_before;
 }
 
+/* ---- what libldap reads and writes by ---- */
+
+static int
+io_setup(Sockbuf_IO_Desc *io, void *directory)
+{
+	io->sbiod_pvt = directory;
+	return 0;
+}
+
+static int
+io_nothing(Sockbuf_IO_Desc *io UNUSED)
+{
+	return 0;
+}
+
+/* io_control - "there is something to read", always: then libldap does not poll, but reads. */
+static int
+io_control(Sockbuf_IO_Desc *io UNUSED, int option, void *argument UNUSED)
+{
+	return option == LBER_SB_OPT_DATA_READY ? 1 : 0;
+}
+
+static ber_slen_t
+io_read(Sockbuf_IO_Desc *io, void *out, ber_len_t room)
+{
+	struct directory *d = io->sbiod_pvt;
+	const size_t got = stream_read(d->stream, out, room, d->deadline_ms, &d->err);
+
+	if (got == 0)
+		errno = ECONNRESET; /* what it was stands in d->err */
+	return got > 0 ? (ber_slen_t)got : -1;
+}
+
+static ber_slen_t
+io_write(Sockbuf_IO_Desc *io, void *octets, ber_len_t len)
+{
+	struct directory *d = io->sbiod_pvt;
+
+	if (stream_write(d->stream, view_make(octets, len), d->deadline_ms, &d->err))
+		return (ber_slen_t)len;
+	errno = ECONNRESET;
+	return -1;
+}
+
+static Sockbuf_IO stream_io = {
+	/* libldap wants it writable, and does not write */
+	.sbi_setup = io_setup,
+	.sbi_remove = io_nothing,
+	.sbi_ctrl = io_control,
+	.sbi_read = io_read,
+	.sbi_write = io_write,
+	.sbi_close = io_nothing,
+};
+
 /* ---- connecting ---- */
 
+/* fail - the stream's reason, or else what the server or libldap says. Always false. */
 static bool
-directory_fail(const struct directory *d, int status, const char *doing, int64_t deadline_ms,
-    struct err *err)
+fail(struct directory *d, int status, const char *doing, struct err *err)
 {
 	char *more = NULL;
-	enum err_kind kind = ERR_IO;
 
-	if (clock_mono_ms() >= deadline_ms || status == LDAP_TIMEOUT ||
-	    status == LDAP_TIMELIMIT_EXCEEDED)
-		kind = ERR_TIMEOUT;
-	else if (status > 0) /* the server's word; libldap's own are negative */
-		kind = ERR_REFUSED;
+	if (d->err.kind != ERR_NONE) {
+		*err = d->err;
+		return err_prefix(err, "%s", doing);
+	}
 	if (d->handle != NULL)
 		(void)ldap_get_option(d->handle, LDAP_OPT_DIAGNOSTIC_MESSAGE, &more);
-	(void)err_set(err, kind, "%s: %s%s%.120s", doing, ldap_err2string(status),
+	/* The server's own codes are positive. */
+	(void)err_set(err,
+	    status == LDAP_TIMELIMIT_EXCEEDED ? ERR_TIMEOUT
+	    : status > 0		      ? ERR_REFUSED
+					      : ERR_PROTOCOL,
+	    "%s: %s%s%.120s", doing, ldap_err2string(status),
 	    more != NULL && more[0] != '\0' ? ": " : "", more != NULL ? more : "");
 	ldap_memfree(more);
 	return false;
-}
-
-static struct timeval
-left_of(int64_t deadline_ms)
-{
-	const int ms = clock_left_ms(deadline_ms);
-
-	/* Zero would mean for ever. */
-	return (struct timeval){ ms / 1000, ms > 0 ? ms % 1000 * 1000 : 1000 };
-}
-
-/* set_deadline - of what libldap waits for, also in the midst of an answer. */
-static void
-set_deadline(const struct directory *d, int64_t deadline_ms)
-{
-	const struct timeval left = left_of(deadline_ms);
-	int fd = -1;
-
-	(void)ldap_set_option(d->handle, LDAP_OPT_NETWORK_TIMEOUT, &left);
-	(void)ldap_set_option(d->handle, LDAP_OPT_TIMEOUT, &left);
-	if (ldap_get_option(d->handle, LDAP_OPT_DESC, &fd) != LDAP_OPT_SUCCESS || fd < 0)
-		return;
-	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &left, sizeof(left));
-	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &left, sizeof(left));
 }
 
 static bool
@@ -128,97 +218,73 @@ set_number(const struct directory *d, int option, int value)
 	return ldap_set_option(d->handle, option, &value) == LDAP_OPT_SUCCESS;
 }
 
+/* begin - libldap over the stream that is open. */
 static bool
-set_options(const struct directory *d, struct err *err)
+begin(struct directory *d, struct err *err)
 {
-	const char *ca_file = d->config->ca_file != NULL ? d->config->ca_file : SYSTEM_CA_FILE;
-	bool ok =
-	    set_number(d, LDAP_OPT_PROTOCOL_VERSION, LDAP_VERSION3) &&
-	    set_number(d, LDAP_OPT_DEREF, LDAP_DEREF_NEVER) &&
-	    ldap_set_option(d->handle, LDAP_OPT_REFERRALS, LDAP_OPT_OFF) == LDAP_OPT_SUCCESS;
-
-	if (ok && (d->config->tls != TABLE_TLS_NONE ||
-		      strncasecmp(d->config->uri, "ldaps:", strlen("ldaps:")) == 0))
-		ok = set_number(d, LDAP_OPT_X_TLS_REQUIRE_CERT, LDAP_OPT_X_TLS_DEMAND) &&
-		     set_number(
-			 d, LDAP_OPT_X_TLS_PROTOCOL_MIN, LDAP_OPT_X_TLS_PROTOCOL_TLS1_2) &&
-		     ldap_set_option(d->handle, LDAP_OPT_X_TLS_CACERTFILE, ca_file) ==
-			 LDAP_OPT_SUCCESS &&
-		     set_number(d, LDAP_OPT_X_TLS_NEWCTX, 0);
-	return ok || err_set(err, ERR_TLS, "libldap refuses the settings (is ca_file one?)");
-}
-
-/*
- * find_host - libldap will ask the system's resolver, which knows no deadline: so ask it first
- * where there is one.
- */
-static bool
-find_host(const struct directory *d, int64_t deadline_ms, struct err *err)
-{
-	LDAPURLDesc *url = NULL;
-	struct sockaddr_storage address;
-	struct lookup_answer answer;
-	bool ok = true;
-
-	if (ldap_url_parse(d->config->uri, &url) != LDAP_URL_SUCCESS)
-		return err_set(err, ERR_CONFIG, "the uri is none");
-	if (strcasecmp(url->lud_scheme, "ldapi") != 0 && url->lud_host != NULL &&
-	    !address_from_host(url->lud_host, 0, &address))
-		ok = lookup_host(url->lud_host, 0, deadline_ms, &answer, err);
-	ldap_free_urldesc(url);
-	return ok;
-}
-
-/* cap_answers - how large one message of the server may be. */
-static void
-cap_answers(const struct directory *d)
-{
-	ber_len_t most = 16 * TABLE_ANSWER_MAX;
+	ber_len_t most = ANSWER_MAX;
 	Sockbuf *sockbuf = NULL;
+	/* The URI is not used: what it would say is done already. */
+	const int status =
+	    ldap_init_fd(stream_fd(d->stream), LDAP_PROTO_EXT, "ldap://table/", &d->handle);
 
-	if (ldap_get_option(d->handle, LDAP_OPT_SOCKBUF, &sockbuf) == LDAP_OPT_SUCCESS &&
-	    sockbuf != NULL)
-		(void)ber_sockbuf_ctrl(sockbuf, LBER_SB_OPT_SET_MAX_INCOMING, &most);
+	if (status != LDAP_SUCCESS)
+		return fail(d, status, "begin", err);
+	if (set_number(d, LDAP_OPT_PROTOCOL_VERSION, LDAP_VERSION3) &&
+	    set_number(d, LDAP_OPT_DEREF, LDAP_DEREF_NEVER) &&
+	    ldap_set_option(d->handle, LDAP_OPT_REFERRALS, LDAP_OPT_OFF) == LDAP_OPT_SUCCESS &&
+	    ldap_get_option(d->handle, LDAP_OPT_SOCKBUF, &sockbuf) == LDAP_OPT_SUCCESS &&
+	    ber_sockbuf_add_io(sockbuf, &stream_io, LBER_SBIOD_LEVEL_PROVIDER, d) == 0 &&
+	    ber_sockbuf_ctrl(sockbuf, LBER_SB_OPT_SET_MAX_INCOMING, &most) == 1)
+		return true;
+	return err_set(err, ERR_IO, "libldap refuses its settings");
 }
 
 static bool
-bind_as(const struct directory *d, const struct secret *password, int64_t deadline_ms,
-    struct err *err)
+start_tls(struct directory *d, const struct table_server *server, struct err *err)
+{
+	struct berval *data = NULL;
+	char *oid = NULL;
+	const int status = ldap_extended_operation_s(
+	    d->handle, LDAP_EXOP_START_TLS, NULL, NULL, NULL, &oid, &data);
+
+	ldap_memfree(oid);
+	ber_bvfree(data);
+	if (status != LDAP_SUCCESS)
+		return fail(d, status, "StartTLS", err);
+	return table_start_tls(d->stream, server, d->config, d->deadline_ms, err) ||
+	       err_prefix(err, "StartTLS");
+}
+
+static bool
+bind_as(struct directory *d, const struct secret *password, struct err *err)
 {
 	struct berval credentials = { password->len, password->p };
 	int status;
 
 	if (d->config->bind_dn == NULL)
 		return true;
-	set_deadline(d, deadline_ms);
 	status = ldap_sasl_bind_s(
 	    d->handle, d->config->bind_dn, LDAP_SASL_SIMPLE, &credentials, NULL, NULL, NULL);
-	return status == LDAP_SUCCESS || directory_fail(d, status, "bind", deadline_ms, err);
+	return status == LDAP_SUCCESS || fail(d, status, "bind", err);
 }
 
 static bool
-connect_to(struct directory *d, int64_t deadline_ms, struct err *err)
+connect_to(struct directory *d, const struct secret *password, struct err *err)
 {
-	int status;
+	struct table_server server;
+	bool is_ldaps;
 
-	if (!find_host(d, deadline_ms, err))
+	if (!find_server(d->config, &server, &is_ldaps, err))
 		return false;
-	status = ldap_initialize(&d->handle, d->config->uri);
-	if (status != LDAP_SUCCESS)
-		return directory_fail(d, status, "begin", deadline_ms, err);
-	if (!set_options(d, err))
+	d->stream = table_server_connect(&server, d->deadline_ms, err);
+	if (d->stream == NULL)
 		return false;
-	set_deadline(d, deadline_ms);
-	status = ldap_connect(d->handle);
-	if (status != LDAP_SUCCESS)
-		return directory_fail(d, status, "connect", deadline_ms, err);
-	cap_answers(d);
-	if (d->config->tls != TABLE_TLS_STARTTLS)
-		return true;
-	set_deadline(d, deadline_ms);
-	status = ldap_start_tls_s(d->handle, NULL, NULL);
-	return status == LDAP_SUCCESS ||
-	       directory_fail(d, status, "StartTLS", deadline_ms, err);
+	if (is_ldaps && !table_start_tls(d->stream, &server, d->config, d->deadline_ms, err))
+		return false;
+	return begin(d, err) &&
+	       (d->config->tls != TABLE_TLS_STARTTLS || start_tls(d, &server, err)) &&
+	       bind_as(d, password, err);
 }
 
 static void
@@ -226,8 +292,10 @@ directory_close(void *connection)
 {
 	struct directory *d = connection;
 
+	d->deadline_ms = clock_mono_ms() + FAREWELL_MS;
 	if (d->handle != NULL)
 		(void)ldap_unbind_ext(d->handle, NULL, NULL);
+	stream_close(&d->stream);
 	mem_free(d);
 }
 
@@ -238,10 +306,19 @@ directory_open(const struct table_config *config, const struct secret *password,
 	struct directory *d = mem_calloc(1, sizeof(*d));
 
 	d->config = config;
-	if (connect_to(d, deadline_ms, err) && bind_as(d, password, deadline_ms, err))
+	d->deadline_ms = deadline_ms;
+	if (connect_to(d, password, err))
 		return d;
 	directory_close(d);
 	return NULL;
+}
+
+static bool
+directory_is_usable(void *connection)
+{
+	const struct directory *d = connection;
+
+	return !d->is_spent && stream_is_quiet(d->stream);
 }
 
 /* ---- asking ---- */
@@ -283,8 +360,7 @@ add_values(
 
 /* finish - what the server said at the end. */
 static enum table_result
-finish(const struct directory *d, LDAPMessage *message, size_t entries, int64_t deadline_ms,
-    struct err *err)
+finish(struct directory *d, LDAPMessage *message, size_t entries, struct err *err)
 {
 	int code = LDAP_OTHER;
 	const int status =
@@ -292,43 +368,46 @@ finish(const struct directory *d, LDAPMessage *message, size_t entries, int64_t 
 
 	if (status == LDAP_SUCCESS && code == LDAP_SUCCESS)
 		return entries > 0 ? TABLE_FOUND : TABLE_ABSENT;
-	(void)directory_fail(
-	    d, status == LDAP_SUCCESS ? code : status, "search", deadline_ms, err);
+	(void)fail(d, status == LDAP_SUCCESS ? code : status, "search", err);
+	return TABLE_DOWN;
+}
+
+/* lost - there is no further message. */
+static enum table_result
+lost(struct directory *d, int type, struct err *err)
+{
+	int status = LDAP_TIMEOUT;
+
+	if (type < 0)
+		(void)ldap_get_option(d->handle, LDAP_OPT_RESULT_CODE, &status);
+	(void)fail(d, status, "search", err);
 	return TABLE_DOWN;
 }
 
 /* gather - the answers to one search; one message at a time, so that none piles up. */
 static enum table_result
-gather(const struct directory *d, int id, int64_t deadline_ms, struct table_answer *answer,
-    struct err *err)
+gather(struct directory *d, int id, struct table_answer *answer, struct err *err)
 {
 	enum table_result result = TABLE_DOWN;
 	size_t entries = 0;
 	bool goes_on = true;
 
 	while (goes_on) {
-		struct timeval left = left_of(deadline_ms);
+		struct timeval left = { clock_left_ms(d->deadline_ms) / 1000 + 1, 0 };
 		LDAPMessage *message = NULL;
 		const int type = ldap_result(d->handle, id, LDAP_MSG_ONE, &left, &message);
-		int status = LDAP_SERVER_DOWN;
 
 		if (type == LDAP_RES_SEARCH_ENTRY) {
 			entries++;
 			goes_on = add_values(d, message, answer, err);
-		} else if (type == LDAP_RES_SEARCH_RESULT) {
-			result = finish(d, message, entries, deadline_ms, err);
-			goes_on = false;
-		} else if (type <= 0) {
-			if (type < 0)
-				(void)ldap_get_option(d->handle, LDAP_OPT_RESULT_CODE, &status);
-			(void)directory_fail(
-			    d, type == 0 ? LDAP_TIMEOUT : status, "search", deadline_ms, err);
+			d->is_spent = !goes_on;
+		} else if (type == LDAP_RES_SEARCH_RESULT || type <= 0) {
+			result =
+			    type > 0 ? finish(d, message, entries, err) : lost(d, type, err);
 			goes_on = false;
 		}
 		ldap_msgfree(message);
 	}
-	if (answer->is_bad)
-		(void)ldap_abandon_ext(d->handle, id, NULL, NULL);
 	return result;
 }
 
@@ -344,16 +423,16 @@ directory_ask(void *connection, struct view key, int64_t deadline_ms,
 	char *attributes[] = { attribute, NULL };
 	const struct view filter = table_pattern_fill(
 	    answer->arena, d->config->filter, table_ldap_escape(answer->arena, key));
-	struct timeval left = left_of(deadline_ms);
+	struct timeval left = { clock_left_ms(deadline_ms) / 1000 + 1, 0 }; /* the server's */
 	int id = 0, status;
 
-	set_deadline(d, deadline_ms);
+	d->deadline_ms = deadline_ms;
 	status = ldap_search_ext(d->handle, d->config->base, scopes[d->config->scope],
 	    arena_strdup(answer->arena, filter), attributes, 0, NULL, NULL, &left,
 	    TABLE_VALUES_MAX, &id);
 	if (status == LDAP_SUCCESS)
-		return gather(d, id, deadline_ms, answer, err);
-	(void)directory_fail(d, status, "search", deadline_ms, err);
+		return gather(d, id, answer, err);
+	(void)fail(d, status, "search", err);
 	return TABLE_DOWN;
 }
 
@@ -363,5 +442,6 @@ const struct table_kind table_kind_ldap = {
 	.check = directory_check,
 	.open = directory_open,
 	.close = directory_close,
+	.is_usable = directory_is_usable,
 	.ask = directory_ask,
 };

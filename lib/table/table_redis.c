@@ -10,18 +10,13 @@
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 #include "lib/net/address.h"
-#include "lib/net/stream.h"
+#include "lib/table/table_connect.h"
 
-#include <errno.h>
 #include <hiredis/hiredis.h>
 #include <stdio.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #define REPLY_MAX   (16 * TABLE_ANSWER_MAX) /* octets of a reply */
 #define PORT	    6379
-#define HOST_MAX    256
 #define ARGUMENTS   3
 #define READ_OCTETS 8192
 
@@ -37,24 +32,31 @@ struct store {
 	redisReplyObjectFunctions functions; /* of the reader: its own, but for make_array */
 	void *(*make_array)(const redisReadTask *, array_count); /* its own */
 	const struct table_config *config;			 /* borrowed */
-	bool is_spent; /* something of a reply is still to come */
+	bool is_spent; /* no further answer of it can be trusted */
 };
 
 /* ---- settings ---- */
+
+static bool
+find_server(const struct table_config *config, struct table_server *out, struct err *err)
+{
+	if (config->server[0] == '/')
+		return table_server_path(view_of(config->server), out, err);
+	*out = (struct table_server){ .is_path = false };
+	return address_split(
+	    config->server, PORT, out->host, sizeof(out->host), &out->port, err);
+}
 
 static bool
 store_check(const struct table_config *config, struct conf_errors *errors)
 {
 	const size_t errors_before = errors->count;
 	struct err err = { .kind = ERR_NONE };
-	char host[HOST_MAX];
-	uint16_t port;
-	bool is_path;
+	struct table_server server;
 
 	table_check_keys(config, errors);
 	if (errors->count > errors_before)
 		return false;
-	is_path = config->server[0] == '/';
 	if (config->key != NULL)
 		table_check_pattern(config, "tables.key", config->key, errors);
 	if ((config->form == TABLE_HASH) != (config->hash != NULL))
@@ -64,14 +66,11 @@ store_check(const struct table_config *config, struct conf_errors *errors)
 		conf_error(errors, config->where, "tables.login", "needs password_file");
 	if (config->tls == TABLE_TLS_STARTTLS)
 		conf_error(errors, config->where, "tables.tls", "redis has no \"starttls\"");
-	if (is_path && strlen(config->server) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
-		conf_error(errors, config->where, "tables.server", "is too long for a path");
-	else if (!is_path &&
-		 !address_split(config->server, PORT, host, sizeof(host), &port, &err))
+	if (!find_server(config, &server, &err))
 		conf_error(errors, config->where, "tables.server", "%s", err.text);
 	else
-		table_check_secure(
-		    config, is_path ? NULL : host, config->tls == TABLE_TLS_IMPLICIT, errors);
+		table_check_secure(config, server.is_path ? NULL : server.host,
+		    config->tls == TABLE_TLS_IMPLICIT, errors);
 	return errors->count == errors_before;
 }
 
@@ -110,8 +109,11 @@ read_reply(struct store *t, int64_t deadline_ms, struct table_answer *answer, st
 			    err, ERR_PROTOCOL, "a malformed reply: %s", t->reader->errstr);
 			return NULL;
 		}
-		if (reply != NULL)
+		if (reply != NULL) {
+			/* More than the answer: it must not be taken for the next one. */
+			t->is_spent = t->reader->pos < t->reader->len;
 			return reply;
+		}
 	}
 	t->is_spent = true;
 	(void)table_answer_spoil(answer, err, "a reply of over 1 MiB");
@@ -156,52 +158,17 @@ reply_is_error(const redisReply *reply, struct err *err)
 
 /* ---- connecting ---- */
 
-static struct stream *
-connect_unix(const char *path, struct err *err)
-{
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-
-	if (fd < 0) {
-		(void)err_set_errno(err, errno, "socket");
-		return NULL;
-	}
-	(void)view_copy(view_of(path), address.sun_path, sizeof(address.sun_path));
-	if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
-		return stream_from_fd(fd, path);
-	(void)err_set_errno(err, errno, "connect to %s", path);
-	(void)close(fd);
-	return NULL;
-}
-
-static bool
-start_tls(struct store *t, const char *host, int64_t deadline_ms, struct err *err)
-{
-	SSL_CTX *ctx = tls_client_create(TLS_VERIFY_PEER, t->config->ca_file, err);
-	bool ok;
-
-	if (ctx == NULL)
-		return false;
-	ok = stream_start_tls(t->stream, ctx, host, deadline_ms, err);
-	SSL_CTX_free(ctx); /* the connection holds its own reference */
-	return ok;
-}
-
 static bool
 connect_to(struct store *t, int64_t deadline_ms, struct err *err)
 {
-	char host[HOST_MAX];
-	uint16_t port;
+	struct table_server server;
 
-	if (t->config->server[0] == '/') {
-		t->stream = connect_unix(t->config->server, err);
-		return t->stream != NULL;
-	}
-	if (!address_split(t->config->server, PORT, host, sizeof(host), &port, err))
+	if (!find_server(t->config, &server, err))
 		return false;
-	t->stream = stream_connect(host, port, deadline_ms, err);
+	t->stream = table_server_connect(&server, deadline_ms, err);
 	return t->stream != NULL &&
-	       (t->config->tls != TABLE_TLS_IMPLICIT || start_tls(t, host, deadline_ms, err));
+	       (t->config->tls != TABLE_TLS_IMPLICIT ||
+		   table_start_tls(t->stream, &server, t->config, deadline_ms, err));
 }
 
 /* tell - a command to which anything but an error is a good answer. */
