@@ -22,6 +22,8 @@ struct table_pool {
 	pthread_cond_t given;
 	struct idle *idle; /* owned, room for config->connections; guarded by lock */
 	size_t idle_count, busy_count; /* guarded by lock */
+	uint64_t failures;	       /* guarded by lock: questions without an answer */
+	struct err failure;	       /* guarded by lock: of the last one */
 };
 
 struct table_pool *
@@ -59,38 +61,59 @@ table_pool_destroy(struct table_pool **pool)
 	*pool = NULL;
 }
 
+/* await - with the lock held, for a connection. False: err says why not. */
+static bool
+await(struct table_pool *pool, int64_t deadline_ms, struct err *err)
+{
+	const uint64_t failures = pool->failures;
+
+	while (pool->busy_count == (size_t)pool->config->connections) {
+		if (!cond_wait(&pool->given, &pool->lock, deadline_ms))
+			return err_set(err, ERR_TIMEOUT, "all %lld connections are busy",
+			    (long long)pool->config->connections);
+		if (pool->failures == failures)
+			continue;
+		*err = pool->failure; /* whoever was before found nobody there */
+		return false;
+	}
+	return true;
+}
+
 /*
  * enter - the right to use one connection; *idle_out is it, with NULL in it: one is to be
- * opened. False: all were busy until the deadline.
+ * opened. False: err says why not.
  */
 static bool
 enter(struct table_pool *pool, int64_t deadline_ms, struct idle *idle_out, struct err *err)
 {
-	bool in_time = true, has_room;
+	bool may;
 
 	pthread_mutex_lock(&pool->lock);
-	while (pool->busy_count == (size_t)pool->config->connections && in_time)
-		in_time = cond_wait(&pool->given, &pool->lock, deadline_ms);
-	has_room = pool->busy_count < (size_t)pool->config->connections;
-	if (has_room) {
+	may = await(pool, deadline_ms, err);
+	if (may) {
 		pool->busy_count++;
 		*idle_out = pool->idle_count > 0 ? pool->idle[--pool->idle_count]
 						 : (struct idle){ .connection = NULL };
 	}
 	pthread_mutex_unlock(&pool->lock);
-	return has_room || err_set(err, ERR_TIMEOUT, "all %lld connections are busy",
-			       (long long)pool->config->connections);
+	return may;
 }
 
-/* leave - NULL: the connection is closed. */
+/* leave - NULL: the connection is closed. failure: there was no answer; NULL: there was. */
 static void
-leave(struct table_pool *pool, void *connection)
+leave(struct table_pool *pool, void *connection, const struct err *failure)
 {
 	pthread_mutex_lock(&pool->lock);
 	pool->busy_count--;
 	if (connection != NULL)
 		pool->idle[pool->idle_count++] = (struct idle){ connection, clock_mono_ms() };
-	pthread_cond_signal(&pool->given);
+	if (failure != NULL) {
+		pool->failures++;
+		pool->failure = *failure;
+		pthread_cond_broadcast(&pool->given);
+	} else {
+		pthread_cond_signal(&pool->given);
+	}
 	pthread_mutex_unlock(&pool->lock);
 }
 
@@ -145,6 +168,6 @@ table_pool_ask(struct table_pool *pool, struct view key, int64_t deadline_ms,
 		table_answer_reset(answer);
 		result = ask_on(pool, &connection, key, deadline_ms, answer, err);
 	}
-	leave(pool, connection);
+	leave(pool, connection, result == TABLE_DOWN && !answer->is_bad ? err : NULL);
 	return result;
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * Connections of one table: as many as may be open at a time, kept open for the next question.
- * Whoever finds all of them busy waits, until its deadline. An idle one that turns out dead is
- * replaced, and the question asked once more. Any thread.
+ * Whoever finds all of them busy waits, until its deadline, or until one of those before has
+ * failed. An idle one that turns out dead is replaced, and the question asked once more. Any
+ * thread.
  */
 #ifndef GATEPOST_TABLE_TABLE_POOL_H
 #define GATEPOST_TABLE_TABLE_POOL_H
