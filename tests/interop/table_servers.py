@@ -134,7 +134,7 @@ class Slapd(Process):
         table = dict({"name": "t", "type": "ldap", "uri": f"ldap://127.0.0.1:{self.port}",
                       "base": "dc=example,dc=com", "filter": "(mail=%s)",
                       "attribute": "description", "bind_dn": BIND_DN,
-                      "password_file": password_file, "timeout": "500ms"}, **more)
+                      "password_file": password_file, "timeout": "5s"}, **more)
         return {key: value for key, value in table.items() if value is not None}
 
 
@@ -172,7 +172,7 @@ class Redis(Process):
     def settings(self, password_file, **more):
         table = dict({"name": "t", "type": "redis", "server": f"127.0.0.1:{self.port}",
                       "key": "gatepost:%s", "password_file": password_file,
-                      "timeout": "500ms"}, **more)
+                      "timeout": "5s"}, **more)
         return {key: value for key, value in table.items() if value is not None}
 
 

@@ -18,7 +18,8 @@ from harness.gate import Gate
 from table_servers import PASSWORD, Redis, Rogue, Slapd
 
 LIMIT_MS = 5000
-HANG_MS = 4000  # what a time-out of 500 ms may take on a busy machine
+SHORT = {"timeout": "300ms"}  # where nothing good is to be heard
+HANG_MS = 4000  # what that may take on a busy machine
 
 
 # ---- what is asked ----
@@ -209,7 +210,7 @@ def test_ldap_that_is_set_up_wrongly_is_down(slapd, secret, make_tool, gate_keys
         more["ca_file"] = gate_keys.other_certificate
     if "uri" in more:
         more["uri"] = more["uri"].format(tls_port=slapd.tls_port)
-    tool = make_tool(slapd.settings(timeout="2s", **more))
+    tool = make_tool(slapd.settings(**more))
     assert said in tool.why_down()
     assert tool.count("table.down") == 1
 
@@ -259,7 +260,8 @@ def test_ldap_that_misbehaves_costs_no_more_than_the_timeout(slapd, secret, make
                                                             says, tls):
     scheme = "ldaps" if tls == "implicit" else "ldap"
     server = rogue(says)
-    tool = make_tool(slapd.settings(secret(), uri=f"{scheme}://127.0.0.1:{server.port}", tls=tls))
+    tool = make_tool(slapd.settings(secret(), uri=f"{scheme}://127.0.0.1:{server.port}", tls=tls,
+                                    **SHORT))
     tool.why_down()
     began = time.monotonic()
     for _ in range(10):
@@ -269,7 +271,7 @@ def test_ldap_that_misbehaves_costs_no_more_than_the_timeout(slapd, secret, make
 
 
 def test_ldap_that_freezes_and_comes_back(slapd, secret, make_tool):
-    tool = make_tool(slapd.settings(secret(), cache_entries=0))
+    tool = make_tool(slapd.settings(secret(), cache_entries=0, timeout="1s"))
     assert tool.values("alice@example.com")
     slapd.freeze()
     try:
@@ -292,7 +294,7 @@ def test_ldap_that_begins_anew_is_not_down(slapd, secret, make_tool):
 
 
 def test_ldap_asked_by_many_at_once(slapd, secret, make_tool):
-    tool = make_tool(slapd.settings(secret(), timeout="5s"))
+    tool = make_tool(slapd.settings(secret()))
     for _ in range(3):
         counts = tool.request(f"parallel 32 {b'nobody'.hex()} {LIMIT_MS}")
         assert (counts["absent"], counts["down"]) == (32, 0)
@@ -300,7 +302,8 @@ def test_ldap_asked_by_many_at_once(slapd, secret, make_tool):
 
 def test_a_table_that_hangs_holds_many_askers_once(slapd, secret, make_tool, rogue):
     server = rogue()
-    tool = make_tool(slapd.settings(secret(), uri=f"ldap://127.0.0.1:{server.port}"))
+    tool = make_tool(slapd.settings(secret(), uri=f"ldap://127.0.0.1:{server.port}",
+                                    **SHORT))
     counts = tool.request(f"parallel 32 {b'x'.hex()} {LIMIT_MS}")
     assert counts["down"] == 32 and counts["ms"] < HANG_MS
     assert server.connections <= 4  # "connections"
@@ -378,7 +381,8 @@ def test_redis_values_that_are_no_good_are_that_keys_trouble(redis, secret, make
     ({"database": 999}, "SELECT: it says: ERR DB index"),
     ({"login": "gate", "key": "other:%s", "password_file": "gate"}, "it says: NOPERM"),
     ({"server": "127.0.0.1:{tls_port}", "tls": "implicit", "ca_file": "other"}, ""),
-    ({"server": "127.0.0.1:{port}", "tls": "implicit", "ca_file": "other"}, ""),
+    ({"server": "127.0.0.1:{port}", "tls": "implicit", "ca_file": "other", "timeout": "300ms"},
+     "no answer in time"),
     ({"server": "/nonexistent/redis.sock"}, "connect to /nonexistent/redis.sock"),
 ])
 def test_redis_that_is_set_up_wrongly_is_down(redis, secret, make_tool, gate_keys, more, said):
@@ -410,7 +414,7 @@ def no_login(says):
 ], ids=range(15))
 def test_redis_that_misbehaves_costs_no_more_than_the_timeout(redis, make_tool, rogue, says):
     server = rogue(no_login(says) if isinstance(says, bytes) else says)
-    tool = make_tool(redis.settings(None, server=f"127.0.0.1:{server.port}"))
+    tool = make_tool(redis.settings(None, server=f"127.0.0.1:{server.port}", **SHORT))
     tool.why_down()
 
 
@@ -420,7 +424,7 @@ def test_redis_that_trickles(redis, make_tool, rogue):
         for octet in b"$100\r\n" + b"x" * 100:
             client.sendall(bytes([octet]))
             time.sleep(0.1)
-    tool = make_tool(redis.settings(None, server=f"127.0.0.1:{rogue(talk).port}"))
+    tool = make_tool(redis.settings(None, server=f"127.0.0.1:{rogue(talk).port}", **SHORT))
     tool.why_down()
 
 
@@ -438,7 +442,7 @@ def test_redis_that_speaks_unasked_is_not_believed(redis, make_tool, rogue):
 
 
 def test_redis_that_freezes_and_comes_back(redis, secret, make_tool):
-    tool = make_tool(redis.settings(secret()))
+    tool = make_tool(redis.settings(secret(), timeout="1s"))
     assert tool.values("nobody") is None
     redis.freeze()
     try:
@@ -459,7 +463,7 @@ def test_redis_that_begins_anew_is_not_down(redis, secret, make_tool):
 
 
 def test_redis_asked_by_many_at_once(redis, secret, make_tool):
-    tool = make_tool(redis.settings(secret(), timeout="5s"))
+    tool = make_tool(redis.settings(secret()))
     for number in range(32):
         redis.tell("SET", f"gatepost:many{number}", "x")
     for _ in range(3):
@@ -503,7 +507,7 @@ def says_to(gate, login, password, sender):
 def test_a_gate_asks_ldap_what_a_login_may_send_as(slapd, secret, start_gate_of):
     hostile = "*)(uid=*"
     gate = start_gate_of(
-        {"tables": [slapd.settings(secret(), name="people", timeout="2s")],
+        {"tables": [slapd.settings(secret(), name="people")],
          "identity.table": "ldap:people"},
         {"alice@example.com": ("a", ""), hostile: ("b", "x@example.com")})
     assert says_to(gate, "Alice@Example.com", "a", "bob@example.com").code == "250"
@@ -515,8 +519,8 @@ def test_a_gate_asks_ldap_what_a_login_may_send_as(slapd, secret, start_gate_of)
 def test_a_gate_whose_tables_are_down(slapd, redis, secret, start_gate_of, rogue):
     silent = f"127.0.0.1:{rogue().port}"
     gate = start_gate_of(
-        {"tables": [slapd.settings(secret(), name="people", uri=f"ldap://{silent}"),
-                    redis.settings(None, name="acl", server=silent)],
+        {"tables": [slapd.settings(secret(), name="people", uri=f"ldap://{silent}", **SHORT),
+                    redis.settings(None, name="acl", server=silent, **SHORT)],
          "identity.table": "ldap:people", "access.table": "redis:acl",
          "access.on_error": "pass"},
         {"alice@example.com": ("a", "")})
@@ -530,7 +534,7 @@ def test_a_gate_whose_tables_are_down(slapd, redis, secret, start_gate_of, rogue
 
 def test_a_gate_lets_in_whom_redis_allows(redis, secret, start_gate_of):
     redis.tell("SET", "gatepost:127.0.0.0/30", "deny go away")
-    gate = start_gate_of({"tables": [redis.settings(secret(), name="acl", timeout="2s")],
+    gate = start_gate_of({"tables": [redis.settings(secret(), name="acl")],
                           "access.table": "redis:acl"})
 
     def greeting():
