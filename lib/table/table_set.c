@@ -14,7 +14,8 @@
 
 #include <pthread.h>
 
-#define RETRY_MS 1000 /* until a table that is down is tried again */
+#define RETRY_MS  1000 /* until a table that is down is tried again */
+#define ENOUGH_MS 1000 /* a table that is silent for so long is down, whatever its timeout */
 
 METRIC_COUNTER(
     lookups, "gatepost_table_lookups_total", "Look-ups in tables.", "table", "result", "from");
@@ -289,7 +290,8 @@ static enum table_result
 ask_pool(struct table *table, struct view key, int64_t deadline_ms, struct table_answer *answer,
     struct err *err)
 {
-	const int64_t own_ms = clock_mono_ms() + table->timeout_ms;
+	const int64_t began_ms = clock_mono_ms(), own_ms = began_ms + table->timeout_ms;
+	const int64_t enough_ms = table->timeout_ms < ENOUGH_MS ? table->timeout_ms : ENOUGH_MS;
 	enum table_result result;
 
 	if (!may_ask(table, err))
@@ -298,7 +300,7 @@ ask_pool(struct table *table, struct view key, int64_t deadline_ms, struct table
 	    table->pool, key, own_ms < deadline_ms ? own_ms : deadline_ms, answer, err);
 	if (result != TABLE_DOWN || answer->is_bad)
 		note(table, NULL);
-	else if (err->kind == ERR_TIMEOUT && clock_mono_ms() < own_ms)
+	else if (err->kind == ERR_TIMEOUT && clock_mono_ms() - began_ms < enough_ms)
 		give_up(table);
 	else
 		note(table, err);

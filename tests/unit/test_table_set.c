@@ -380,24 +380,37 @@ test_a_table_that_is_down_is_tried_once_a_second(void **state)
 	clock_fake_set(-1, -1);
 }
 
+/* ask_locked - while somebody has a lock on the database, with that much time. */
 static void
-test_a_caller_without_time_does_not_make_it_down(void **state)
+ask_locked(struct table_fixture *f, int64_t limit_ms)
 {
-	struct table_fixture f;
 	struct table_values values;
-	struct err err;
+	struct err err = { .kind = ERR_NONE };
 	sqlite3 *db = NULL;
 
-	(void)state;
-	open_sqlite(&f, NAMED QUERY "cache_entries = 0;", SCHEMA);
-	assert_int_equal(sqlite3_open(f.file, &db), SQLITE_OK);
+	assert_int_equal(sqlite3_open(f->file, &db), SQLITE_OK);
 	assert_int_equal(sqlite3_exec(db, "BEGIN EXCLUSIVE", NULL, NULL, NULL), SQLITE_OK);
-	assert_int_equal(
-	    table_lookup(f.table, VIEW("a"), clock_mono_ms() + 20, &f.arena, &values, &err),
+	assert_int_equal(table_lookup(f->table, VIEW("a"), clock_mono_ms() + limit_ms,
+			     &f->arena, &values, &err),
 	    TABLE_DOWN);
 	assert_int_equal(err.kind, ERR_TIMEOUT);
 	assert_int_equal(sqlite3_close(db), SQLITE_OK);
+}
+
+static void
+test_only_a_caller_with_time_enough_makes_it_down(void **state)
+{
+	const struct log_config silent = { .level = LEVEL_ERROR + 1 };
+	struct table_fixture f;
+
+	(void)state;
+	open_sqlite(
+	    &f, SQLITE "file = \"@\"; timeout = \"30s\"; cache_entries = 0; " QUERY, SCHEMA);
+	log_configure(&silent);
+	ask_locked(&f, 20);
 	assert_string_equal(table_fixture_ask(&f, "a"), "absent");
+	ask_locked(&f, 1100);
+	assert_string_equal(table_fixture_ask(&f, "a"), "down");
 	table_fixture_close(&f);
 }
 
@@ -454,7 +467,7 @@ main(void)
 		cmocka_unit_test(test_another_file_in_its_place_is_used),
 		cmocka_unit_test(test_a_lock_is_waited_for_and_then_it_is_down),
 		cmocka_unit_test(test_a_table_that_is_down_is_tried_once_a_second),
-		cmocka_unit_test(test_a_caller_without_time_does_not_make_it_down),
+		cmocka_unit_test(test_only_a_caller_with_time_enough_makes_it_down),
 		cmocka_unit_test(test_keys_that_no_table_has_are_not_asked_for),
 		cmocka_unit_test(test_a_key_in_a_filter_is_escaped),
 	};
