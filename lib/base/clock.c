@@ -25,6 +25,13 @@ clock_mono_ms(void)
 }
 
 int64_t
+clock_mono_coarse_ms(void)
+{
+	int64_t fake = atomic_load(&fake_mono_ms);
+	return fake >= 0 ? fake : read_ms(CLOCK_MONOTONIC_COARSE);
+}
+
+int64_t
 clock_mono_us(void)
 {
 	const int64_t fake = atomic_load(&fake_mono_ms);

@@ -11,6 +11,9 @@
 #define CLOCK_NEVER INT64_MAX
 
 int64_t clock_mono_ms(void); /* monotonic */
+/* clock_mono_coarse_ms - monotonic, up to a tick (10 ms) behind, for a fifth of the price: for
+ * limits that are long against that. */
+int64_t clock_mono_coarse_ms(void);
 int64_t clock_mono_us(void); /* the same in microseconds: for measuring, not for deadlines */
 int64_t clock_real_s(void);  /* seconds since 1970, UTC */
 int64_t clock_real_ms(void); /* the same in milliseconds, for log lines */

@@ -141,6 +141,12 @@ metric_add(struct metric *m, int64_t n, const char *const values[METRIC_LABELS_M
 	atomic_fetch_add_explicit(find_number(m, values, true), n, memory_order_relaxed);
 }
 
+metric_cell *
+metric_find_cell(struct metric *m, const char *const values[METRIC_LABELS_MAX])
+{
+	return find_number(m, values, true);
+}
+
 int64_t
 metric_value(struct metric *m, const char *const values[METRIC_LABELS_MAX])
 {

@@ -66,6 +66,19 @@ void metric_register(struct metric *m); /* the macros' own */
 /* metric_add - a counter's n is positive. As many values as the metric has labels; copied. */
 void metric_add(struct metric *m, int64_t n, const char *const values[METRIC_LABELS_MAX]);
 
+/*
+ * metric_cell - where that combination is counted, from now on and for ever: for who counts it
+ * very often, by metric_count, and spares itself the search.
+ */
+typedef atomic_int_fast64_t metric_cell;
+metric_cell *metric_find_cell(struct metric *m, const char *const values[METRIC_LABELS_MAX]);
+
+static inline void
+metric_count(metric_cell *cell)
+{
+	atomic_fetch_add_explicit(cell, 1, memory_order_relaxed);
+}
+
 /* metric_value - of one combination, 0 when it was never counted: for tests. */
 int64_t metric_value(struct metric *m, const char *const values[METRIC_LABELS_MAX]);
 

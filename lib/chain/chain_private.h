@@ -7,6 +7,7 @@
 #include "lib/chain/chain.h"
 
 #include "lib/base/buf.h"
+#include "lib/base/metrics.h"
 
 #include <stddef.h>
 
@@ -15,6 +16,8 @@ struct chain_slot {
 	void *state;		  /* owned by the link, given back by its teardown */
 	size_t memory_offset;	  /* of its message memory in the run's block */
 	size_t session_offset;	  /* of its session memory in the session's block */
+	/* Where its NEXT is counted, by stage: found at the first one. All else is rare. */
+	metric_cell *_Atomic next_cells[STAGE_MESSAGE + 1];
 };
 
 struct chain {

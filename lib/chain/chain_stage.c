@@ -70,7 +70,7 @@ call_judge(struct link_call *call, enum link_answer answer, int64_t timeout_ms)
 {
 	if (answer == LINK_REFUSE && call->reply.code == 0)
 		BUG("link %s refuses without a reply", call->link->name);
-	if (answer == LINK_NEXT && clock_mono_ms() > call->deadline_ms)
+	if (answer == LINK_NEXT && clock_mono_coarse_ms() > call->deadline_ms)
 		return link_fail(
 		    call, "took longer than its limit of %lld ms", (long long)timeout_ms);
 	if (answer == LINK_FAIL && call->failure.kind == ERR_NONE)
@@ -92,8 +92,8 @@ answer_name(enum link_answer answer)
 	BUG("answer %d", (int)answer);
 }
 
-static void
-count_verdict(const struct link_call *call, enum link_answer answer, bool is_shadow)
+static const char *
+verdict_name(enum link_answer answer, bool is_shadow)
 {
 	static const char *const shadow_names[] = {
 		[LINK_NEXT] = "shadow_next",
@@ -101,9 +101,24 @@ count_verdict(const struct link_call *call, enum link_answer answer, bool is_sha
 		[LINK_FAIL] = "shadow_fail",
 	};
 
-	metric_add(&verdicts_total, 1,
-	    METRIC_LABELS(call->name, stage_names[call->stage],
-		is_shadow ? shadow_names[answer] : answer_name(answer)));
+	return is_shadow ? shadow_names[answer] : answer_name(answer);
+}
+
+/* count_verdict - NEXT, which most of them are, without looking for its series each time. */
+static void
+count_verdict(const struct link_call *call, enum link_answer answer, struct chain_slot *slot)
+{
+	metric_cell *_Atomic *kept = &slot->next_cells[call->stage];
+	metric_cell *cell =
+	    answer == LINK_NEXT ? atomic_load_explicit(kept, memory_order_relaxed) : NULL;
+
+	if (cell == NULL)
+		cell = metric_find_cell(&verdicts_total,
+		    METRIC_LABELS(call->name, stage_names[call->stage],
+			verdict_name(answer, slot->entry.mode == MODE_SHADOW)));
+	if (answer == LINK_NEXT)
+		atomic_store_explicit(kept, cell, memory_order_relaxed);
+	metric_count(cell);
 }
 
 /* log_verdict - every verdict that is not a plain NEXT; and what a shadow would have changed.
@@ -164,18 +179,18 @@ static void
 call_commit(struct link_call *call, struct chain_run *run, const struct chain_work *work)
 {
 	size_t added, removed, replaced;
+	bool has_body;
 
 	if (call->edits == NULL || edits_is_empty(call->edits))
 		return;
+	has_body = edits_has_body(call->edits);
 	commit_envelope(call, run, work->facts);
 	edits_count(call->edits, &added, &removed, &replaced);
-	if (added + removed + replaced > 0 || edits_has_body(call->edits))
-		log_event(removed + replaced > 0 || edits_has_body(call->edits) ? LEVEL_INFO
-										: LEVEL_DEBUG,
+	if (added + removed + replaced > 0 || has_body)
+		log_event(removed + replaced > 0 || has_body ? LEVEL_INFO : LEVEL_DEBUG,
 		    "link.edit", id_field(call->facts), LOG_STR("link", call->name),
 		    LOG_U64("added", added), LOG_U64("removed", removed),
-		    LOG_U64("replaced", replaced),
-		    LOG_OPT("body", edits_has_body(call->edits) ? "replaced" : NULL));
+		    LOG_U64("replaced", replaced), LOG_OPT("body", has_body ? "replaced" : ""));
 	message_commit(work->message, call->edits);
 }
 
@@ -242,10 +257,12 @@ call_record(const struct link_call *call, enum link_answer answer,
 
 /* call_obey - true: the stage goes on. */
 static bool
-call_obey(struct link_call *call, enum link_answer answer, const struct chain_entry *entry,
+call_obey(struct link_call *call, enum link_answer answer, struct chain_slot *slot,
     struct chain_run *run, const struct chain_work *work, struct smtp_reply *reply_out)
 {
-	count_verdict(call, answer, entry->mode == MODE_SHADOW);
+	const struct chain_entry *entry = &slot->entry;
+
+	count_verdict(call, answer, slot);
 	log_verdict(call, answer, entry);
 	if (entry->mode == MODE_SHADOW)
 		return true;
@@ -297,7 +314,7 @@ call_begin(struct link_call *call, const struct chain *c, const struct chain_slo
 	}
 	arena_init(&call->arena);
 	buf_init(&call->notes, LINK_NOTES_MAX);
-	call->began_ms = clock_mono_ms();
+	call->began_ms = clock_mono_coarse_ms();
 	call->deadline_ms = call->began_ms + slot->entry.timeout_ms;
 }
 
@@ -305,7 +322,7 @@ static void
 call_finish(struct link_call *call, struct chain_run *run)
 {
 	if (run != NULL && call->waits_for_dns)
-		run->dns_spent_ms += clock_mono_ms() - call->began_ms;
+		run->dns_spent_ms += clock_mono_coarse_ms() - call->began_ms;
 	edits_destroy(&call->edits);
 	buf_finish(&call->notes);
 	arena_finish(&call->arena);
@@ -338,15 +355,15 @@ chain_run_stage(const struct chain *c, struct chain_run *run, enum link_stage st
 	bool go_on = true;
 
 	for (size_t i = 0; i < c->count && go_on; i++) {
-		const struct chain_slot *slot = &c->slots[i];
+		struct chain_slot *slot = &c->slots[i];
 		const link_hook hook = slot_hook(slot, stage);
 		struct link_call call;
 
 		if (hook == NULL)
 			continue;
 		call_begin(&call, c, slot, run, stage, work);
-		go_on = call_obey(&call, call_hook(&call, hook, &slot->entry, work),
-		    &slot->entry, run, work, reply_out);
+		go_on = call_obey(&call, call_hook(&call, hook, &slot->entry, work), slot, run,
+		    work, reply_out);
 		call_finish(&call, run);
 	}
 	return go_on;

@@ -24,6 +24,7 @@ from rounds import check_wanted, cpu_of_1000, load, merge, print_table
 
 AIMS = {1: 4.0, 100: 7.0}  # times Postfix + OpenDKIM, in messages per server CPU second
 AIM_IDLE_KB = 32
+AIM_CHAIN_US = 5
 IDLE_LIMIT_S = 150  # to open all idle sessions
 
 
@@ -120,6 +121,17 @@ def measure_signing(build, keys):
           f"`openssl speed rsa2048` ({raw:.0f}/s)", flush=True)
 
 
+def measure_chain(build):
+    """What 20 links that let everything pass add to a message, in microseconds of CPU."""
+    out = run([f"{build}/tests/load/bench_chain", "20000"], 60)
+    us = {name: float(value) for name, value in (line.split() for line in out.splitlines())}
+    added = us["pass"] - us["empty"]
+    print(f"chain: {added:.2f} us of CPU a message for 20 links that let it pass at all five "
+          f"stages ({us['empty']:.2f} us with none)\n\naims:")
+    print_aim(f"{added:.2f} us for a chain of 20 links (aim: under {AIM_CHAIN_US})",
+              added < AIM_CHAIN_US)
+
+
 def print_aim(text, is_met):
     print(f"  {'met   ' if is_met else 'MISSED'} {text}")
 
@@ -149,8 +161,8 @@ def measure_submission(build, folder, options):
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description="Gatepost beside Postfix + OpenDKIM.")
-    parser.add_argument("part", nargs="?", choices=("submission", "inbound"),
-                        help="that one alone; both without it")
+    parser.add_argument("part", nargs="?", choices=("submission", "inbound", "chain"),
+                        help="that one alone; all of them without it")
     parser.add_argument("--build", default="build", help="folder of the binaries")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--messages", type=int, default=1000,
@@ -165,6 +177,13 @@ def main():
     options = parse_arguments()
     build = os.path.abspath(options.build)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    if options.part in (None, "chain"):
+        try:
+            measure_chain(build)
+        except BenchError as failed:
+            sys.exit(f"bench: {failed}")
+    if options.part == "chain":
+        return
     if os.geteuid() != 0 and not options.without_postfix:
         sys.exit("bench: Postfix needs root; --without-postfix does not")
     if os.geteuid() != 0:
