@@ -15,7 +15,7 @@ file_read_fd(int fd, struct buf *out, struct err *err)
 		/* One octet more than fits is over the cap. */
 		const size_t left = out->cap - out->len;
 		const size_t want = left < READ_OCTETS ? left : READ_OCTETS;
-		char beyond, *room = want > 0 ? buf_reserve(out, want) : &beyond;
+		char beyond = 0, *room = want > 0 ? buf_reserve(out, want) : &beyond;
 		const ssize_t got = read(fd, room, want > 0 ? want : 1);
 
 		if (got < 0 && errno == EINTR)

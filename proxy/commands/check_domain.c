@@ -164,7 +164,7 @@ judge(struct run *run, const char *domain, const struct keys *configured,
 		.is_dry = true,
 	};
 	struct domain_key *keys = arena_alloc(arena, DOMAIN_KEYS_MAX * sizeof(*keys));
-	struct domain_report report;
+	struct domain_report report = { 0 };
 	struct rotation rotation = { .count = 0 };
 	struct findings findings;
 	struct err err = { 0 };
