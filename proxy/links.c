@@ -20,6 +20,7 @@ const struct link *const builtin_links[] = {
 	&link_auth_results,
 	&link_fix_headers,
 	&link_bulk_rules,
+	&link_milter,
 	&link_dkim_sign,
 	&link_preflight,
 };

@@ -11,13 +11,15 @@ import sys
 
 import sources
 
-LIB = ["lib/base", "lib/smtp", "lib/mail", "lib/net", "lib/domain", "lib/chain", "lib/table"]
+LIB = ["lib/base", "lib/smtp", "lib/mail", "lib/net", "lib/domain", "lib/chain", "lib/table",
+       "lib/milter"]
 ALLOWED = {
     "lib/base": [],
     "lib/smtp": ["lib/base"],
     "lib/mail": ["lib/base", "lib/smtp"],
     "lib/net": ["lib/base"],
     "lib/table": ["lib/base", "lib/net"],
+    "lib/milter": ["lib/base", "lib/smtp", "lib/mail", "lib/net"],
     "lib/domain": ["lib/base", "lib/smtp", "lib/mail", "lib/net"],
     "lib/chain": ["lib/base", "lib/smtp", "lib/mail"],
     "policy": LIB,

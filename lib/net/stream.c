@@ -14,6 +14,7 @@
 #include <openssl/x509v3.h>
 #include <poll.h>
 #include <stdio.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 struct stream {
@@ -193,6 +194,46 @@ stream_connect(const char *host, uint16_t port, int64_t deadline_ms, struct err 
 		s = connect_one(&answer.addresses[i], clock_mono_ms() + share, err);
 	}
 	return s;
+}
+
+/* connect_path - SO_SNDTIMEO is what bounds a connect to a full queue (unix(7)). */
+static bool
+connect_path(int fd, const char *path, int64_t deadline_ms, struct err *err)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	if (!view_copy(view_of(path), address.sun_path, sizeof(address.sun_path)))
+		return err_set_errno(err, ENAMETOOLONG, "connect");
+	for (;;) {
+		const int left_ms = clock_left_ms(deadline_ms);
+		const struct timeval limit = { .tv_sec = left_ms / 1000,
+			.tv_usec = (suseconds_t)(left_ms % 1000) * 1000 };
+
+		if (left_ms == 0)
+			return err_set(err, ERR_TIMEOUT, "connect: no answer in time");
+		if (setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit)) != 0)
+			return err_set_errno(err, errno, "SO_SNDTIMEO");
+		if (connect(fd, (const struct sockaddr *)&address, sizeof(address)) == 0)
+			return true;
+		if (errno != EINTR && errno != EAGAIN)
+			return err_set_errno(err, errno, "connect");
+	}
+}
+
+struct stream *
+stream_connect_unix(const char *path, int64_t deadline_ms, struct err *err)
+{
+	const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0) {
+		err_set_errno(err, errno, "%s: socket", path);
+		return NULL;
+	}
+	if (connect_path(fd, path, deadline_ms, err))
+		return stream_from_fd(fd, path);
+	err_prefix(err, "%s", path);
+	close(fd);
+	return NULL;
 }
 
 /*

@@ -21,6 +21,14 @@ struct stream;
 MUST_CHECK struct stream *stream_connect(
     const char *host, uint16_t port, int64_t deadline_ms, struct err *err);
 
+/*
+ * stream_connect_unix - to the socket at path, of STREAM_PATH_MAX octets at most. Waits while
+ * the other side's queue is full. Errors: ERR_IO, ERR_TIMEOUT.
+ */
+#define STREAM_PATH_MAX 107
+MUST_CHECK struct stream *stream_connect_unix(
+    const char *path, int64_t deadline_ms, struct err *err);
+
 /* stream_from_fd - over a connected socket, which becomes the stream's; peer is a name for it.
  */
 MUST_CHECK struct stream *stream_from_fd(int fd, const char *peer);

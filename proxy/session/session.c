@@ -167,6 +167,8 @@ session_say_reply(struct session *s, const struct smtp_reply *reply)
 		s->end_reason = "unread replies";
 		session_enter(s, EVENT_CLOSE);
 	}
+	if (reply->code == 421)
+		session_close(s, REPLY_COUNT, NULL, "refused"); /* RFC 5321 3.8 */
 }
 
 void

@@ -27,6 +27,7 @@ static const struct {
 } needed[] = {
 	{ "relay_domains", "domains = [ \"example.net\" ];" },
 	{ "bulk_rules", "domains = [ \"example.com\" ];" },
+	{ "milter", "socket = \"unix:/nowhere\"; on_error = \"pass\";" },
 };
 
 static const char *
