@@ -200,7 +200,7 @@ print_network(const struct sockaddr_storage *addr, int prefix, char out[NETWORK_
 	if (prefix == bits)
 		(void)snprintf(out, NETWORK_TEXT_MAX, "%s", text);
 	else
-		(void)snprintf(out, NETWORK_TEXT_MAX, "%s/%d", text, prefix);
+		(void)snprintf(out, NETWORK_TEXT_MAX, "%s/%u", text, (unsigned)prefix & 0xff);
 }
 
 /* read_values - "allow", "deny", "deny WORDS": in one value or in several. */

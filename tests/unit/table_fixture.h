@@ -42,8 +42,7 @@ table_fixture_open(struct table_fixture *f)
 	const struct log_config quiet = { .level = LEVEL_ERROR };
 
 	log_configure(&quiet);
-	memset(f, 0, sizeof(*f));
-	snprintf(f->folder, sizeof(f->folder), "/tmp/gatepost-test-XXXXXX");
+	*f = (struct table_fixture){ .folder = "/tmp/gatepost-test-XXXXXX" };
 	assert_non_null(mkdtemp(f->folder));
 	snprintf(f->file, sizeof(f->file), "%s/table", f->folder);
 	snprintf(f->name, sizeof(f->name), "file:%s", f->file);

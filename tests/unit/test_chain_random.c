@@ -18,7 +18,7 @@
 
 struct random_link {
 	struct link link;
-	char name[16];
+	char name[32];
 	bool has_hook[STAGES];
 	enum link_mode mode;
 	enum link_on_error on_error;
