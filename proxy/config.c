@@ -202,6 +202,7 @@ config_load(const char *file, struct conf_errors *errors)
 		config_check_dns(c, errors);
 		config_check_limits(c, errors);
 		config_check_dmarc_reports(c, errors);
+		config_check_trace(c, errors);
 		load_services(c, errors);
 	}
 	if (errors->count > errors_before)

@@ -11,6 +11,7 @@
 #include "lib/chain/chain.h"
 #include "lib/mail/facts.h"
 #include "lib/table/table_set.h"
+#include "proxy/config_ops.h"
 
 enum listener_tls { LISTENER_TLS_NONE, LISTENER_TLS_STARTTLS, LISTENER_TLS_IMPLICIT };
 enum upstream_type { UPSTREAM_SMTP, UPSTREAM_MAILDIR };
@@ -122,24 +123,6 @@ struct config_dns {
 	int64_t authority_port;
 };
 
-struct config_dmarc_reports {
-	struct conf_where where;
-	bool store;
-	int64_t keep_ms, max_store_octets, max_size_octets;
-	const char *from, *org_name, *contact; /* NULL: not set */
-	const char *upstream;		       /* see config_dmarc_upstream */
-};
-
-struct config_metrics {
-	struct conf_where where;
-	const char *listen; /* "127.0.0.1:9125"; NULL: metrics are not served */
-	bool insecure;	    /* allows an address that is not loopback */
-};
-
-struct config_log {
-	int level, format, target;
-};
-
 struct config {
 	const char *hostname, *state_dir, *user, *group;
 	struct config_tls tls;
@@ -155,12 +138,15 @@ struct config {
 	struct config_log log;
 	struct config_dmarc_reports dmarc_reports;
 	struct conf_list tables; /* struct table_config */
+	struct config_trace trace;
 	struct config_metrics metrics;
 	int64_t drain_ms; /* SIGTERM: running transactions may finish within */
 };
 
 extern const struct conf_table config_table; /* the root */
 extern const struct conf_table config_dmarc_reports_table;
+extern const struct conf_table config_metrics_table;
+extern const struct conf_table config_trace_table;
 
 /*
  * A loaded file: the config and the chain entries of both services (links found, settings
@@ -193,6 +179,9 @@ void config_warn(const struct loaded_config *c, struct conf_errors *warnings);
 
 /* config_dmarc_store_path - STATE_DIR/dmarc.sqlite; false: longer than room. */
 MUST_CHECK bool config_dmarc_store_path(const struct config *config, char *out, size_t room);
+
+/* config_trace_folder - STATE_DIR/trace; false: longer than room. */
+MUST_CHECK bool config_trace_folder(const struct config *config, char *out, size_t room);
 
 /* config_dmarc_upstream - the name of the upstream that carries aggregate reports, or NULL. */
 const char *config_dmarc_upstream(const struct config *config);

@@ -15,6 +15,8 @@ void config_check_upstreams(const struct loaded_config *c, struct conf_errors *e
 void config_check_dns(const struct loaded_config *c, struct conf_errors *errors);
 void config_check_limits(const struct loaded_config *c, struct conf_errors *errors);
 
+void config_check_trace(const struct loaded_config *c, struct conf_errors *errors);
+
 void config_check_dmarc_reports(const struct loaded_config *c, struct conf_errors *errors);
 void config_warn_dmarc_reports(const struct loaded_config *c, struct conf_errors *warnings);
 

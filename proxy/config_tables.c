@@ -519,24 +519,6 @@ static const struct conf_table log_table = {
 	.where_offset = SIZE_MAX,
 };
 
-static const struct conf_row metrics_rows[] = {
-	{ NAMED("listen", CONF_STRING, config_metrics, listen),
-	    .help = "Numeric address and port; without it nothing is served." },
-	{ NAMED("insecure", CONF_BOOL, config_metrics, insecure), .fallback = "false",
-	    .help = "Allows an address that is not loopback: everybody who reaches it can read "
-		    "the numbers." },
-	{ .key = NULL },
-};
-
-static const struct conf_table metrics_table = {
-	.name = "metrics",
-	.help = "Numbers for Prometheus at http://LISTEN/metrics, in clear and for everybody "
-		"who can connect.",
-	.size = sizeof(struct config_metrics),
-	.rows = metrics_rows,
-	.where_offset = offsetof(struct config_metrics, where),
-};
-
 static const struct conf_row root_rows[] = {
 	{ NAMED("hostname", CONF_STRING, config, hostname), .required = true,
 	    .help =
@@ -578,7 +560,9 @@ static const struct conf_row root_rows[] = {
 	    .table = &config_dmarc_reports_table, .help = "DMARC aggregate reports." },
 	{ NAMED("tables", CONF_LIST, config, tables), .table = &table_config_table,
 	    .help = "Where links look things up." },
-	{ NAMED("metrics", CONF_GROUP, config, metrics), .table = &metrics_table,
+	{ NAMED("trace", CONF_GROUP, config, trace), .table = &config_trace_table,
+	    .help = "A record of each transaction." },
+	{ NAMED("metrics", CONF_GROUP, config, metrics), .table = &config_metrics_table,
 	    .help = "Where the numbers for Prometheus are served." },
 	{ NAMED("drain", CONF_DURATION, config, drain_ms), .fallback = "30s", .min = 0,
 	    .max = HOUR,

@@ -21,6 +21,7 @@ static const struct {
 	    command_dmarc_report },
 	{ "passwd", "set a login's password in the users file", command_passwd },
 	{ "rotate", "make the next DKIM key of a domain", command_rotate },
+	{ "trace", "show what became of a transaction, link by link", command_trace },
 };
 
 static void

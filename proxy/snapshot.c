@@ -157,6 +157,26 @@ make_dmarc_store(struct snapshot *s, struct conf_errors *errors)
 		    config->max_store_octets);
 }
 
+/* Likewise. */
+static void
+make_trace(struct snapshot *s, struct conf_errors *errors)
+{
+	const struct config_trace *config = &s->config->trace;
+	const struct trace_limits limits = { .file_octets = config->max_size_octets,
+		.files = (unsigned)config->keep };
+	struct err err = { 0 };
+	char folder[TRACE_FOLDER_MAX];
+
+	if (!config->enabled)
+		return;
+	if (!config_trace_folder(s->config, folder, sizeof(folder)))
+		(void)err_set(&err, ERR_CONFIG, "the path in state_dir is too long");
+	else
+		s->trace = trace_open(folder, &limits, &err);
+	if (s->trace == NULL)
+		conf_error(errors, config->where, "trace", "%s", err.text);
+}
+
 /* ---- the watch of our own domains ---- */
 
 static void
@@ -242,6 +262,7 @@ destroy(struct snapshot *s)
 	table_set_destroy(&s->tables); /* behind the chains, whose links borrow from it */
 	dkim_keyring_destroy(&s->keyring);
 	dmarc_store_close(&s->dmarc_store);
+	trace_close(&s->trace);
 	mem_free(s->listeners);
 	mem_free(s->upstreams);
 	mem_free(s->temp_dir);
@@ -290,6 +311,7 @@ snapshot_create(struct loaded_config **loaded, struct conf_errors *errors)
 	make_listeners(s, errors);
 	open_resolver(s, errors);
 	make_dmarc_store(s, errors);
+	make_trace(s, errors);
 	make_chains(s, errors);
 	if (errors->count > errors_before) {
 		destroy(s);

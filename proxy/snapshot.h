@@ -12,6 +12,7 @@
 #include "lib/net/tls.h"
 #include "proxy/auth/auth.h"
 #include "proxy/config.h"
+#include "proxy/ops/trace.h"
 #include "proxy/upstream/upstream.h"
 
 #include <stdatomic.h>
@@ -36,6 +37,7 @@ struct snapshot {
 	struct dkim_keyring *keyring;	 /* owned */
 	struct table_set *tables;	 /* owned */
 	struct dmarc_store *dmarc_store; /* shared by snapshots; NULL: nothing is recorded */
+	struct trace *trace;		 /* likewise; NULL: not enabled */
 	struct resolver *resolver;	 /* owned; the next snapshot may share it */
 	const struct dns_source *dns;	 /* of the resolver, or a rehearsal's */
 	bool is_rehearsal;

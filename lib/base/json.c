@@ -153,3 +153,12 @@ json_bool(struct json *j, const char *key, bool is_true)
 	else
 		put(j, "false", 5);
 }
+
+void
+json_raw(struct json *j, const char *key, struct view text)
+{
+	if (text.len == 0)
+		return;
+	item(j, key);
+	put(j, text.p, text.len);
+}

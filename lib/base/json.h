@@ -42,5 +42,7 @@ void json_view(struct json *j, const char *key, struct view text);
 void json_str(struct json *j, const char *key, const char *text); /* NULL: null */
 void json_int(struct json *j, const char *key, int64_t number);
 void json_bool(struct json *j, const char *key, bool is_true);
+/* json_raw - text that is JSON already: a value, or in an array values with commas between. */
+void json_raw(struct json *j, const char *key, struct view text);
 
 #endif

@@ -111,5 +111,6 @@ const char *chain_run_discard(const struct chain_run *r);
 
 /* chain_stage_name - "connect", "helo", "mail", "rcpt", "message". */
 const char *chain_stage_name(enum link_stage stage);
+const char *chain_answer_name(enum link_answer answer); /* "next", "refuse", "fail" */
 
 #endif

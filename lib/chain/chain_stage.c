@@ -56,6 +56,20 @@ chain_stage_name(enum link_stage stage)
 	return stage_names[stage];
 }
 
+const char *
+chain_answer_name(enum link_answer answer)
+{
+	switch (answer) {
+	case LINK_NEXT:
+		return "next";
+	case LINK_REFUSE:
+		return "refuse";
+	case LINK_FAIL:
+		return "fail";
+	}
+	BUG("answer %d", (int)answer);
+}
+
 static struct log_field
 id_field(const struct facts *facts)
 {
@@ -79,20 +93,6 @@ call_judge(struct link_call *call, enum link_answer answer, int64_t timeout_ms)
 }
 
 static const char *
-answer_name(enum link_answer answer)
-{
-	switch (answer) {
-	case LINK_NEXT:
-		return "next";
-	case LINK_REFUSE:
-		return "refuse";
-	case LINK_FAIL:
-		return "fail";
-	}
-	BUG("answer %d", (int)answer);
-}
-
-static const char *
 verdict_name(enum link_answer answer, bool is_shadow)
 {
 	static const char *const shadow_names[] = {
@@ -101,7 +101,7 @@ verdict_name(enum link_answer answer, bool is_shadow)
 		[LINK_FAIL] = "shadow_fail",
 	};
 
-	return is_shadow ? shadow_names[answer] : answer_name(answer);
+	return is_shadow ? shadow_names[answer] : chain_answer_name(answer);
 }
 
 /* count_verdict - NEXT, which most of them are, without looking for its series each time. */
@@ -146,8 +146,9 @@ log_verdict(
 	if (answer == LINK_REFUSE)
 		smtp_reply_log_text(&call->reply, reply, sizeof(reply));
 	log_event(level, event, id_field(call->facts), LOG_STR("link", call->name),
-	    LOG_STR("stage", stage_names[call->stage]), LOG_STR("verdict", answer_name(answer)),
-	    LOG_OPT("reply", reply), LOG_OPT("reason", call->failure.text),
+	    LOG_STR("stage", stage_names[call->stage]),
+	    LOG_STR("verdict", chain_answer_name(answer)), LOG_OPT("reply", reply),
+	    LOG_OPT("reason", call->failure.text),
 	    LOG_OPT("on_error", answer != LINK_FAIL || is_shadow   ? ""
 				: entry->on_error == ON_ERROR_PASS ? "pass"
 								   : "defer"),

@@ -4,6 +4,22 @@
 
 #include <string.h>
 
+const char *
+edit_change_name(enum edit_change change)
+{
+	static const char *const names[] = {
+		[CHANGE_ADDED] = "added",
+		[CHANGE_REMOVED] = "removed",
+		[CHANGE_BODY] = "body",
+		[CHANGE_SENDER] = "sender",
+		[CHANGE_RECIPIENT_ADDED] = "recipient_added",
+		[CHANGE_RECIPIENT_REMOVED] = "recipient_removed",
+		[CHANGE_DISCARD] = "discard",
+	};
+
+	return names[change];
+}
+
 struct description {
 	const struct edits *edits;
 	const struct message *message;

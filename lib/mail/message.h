@@ -127,6 +127,7 @@ enum edit_change {
 	CHANGE_RECIPIENT_REMOVED,
 	CHANGE_DISCARD, /* text is the reason */
 };
+const char *edit_change_name(enum edit_change change); /* "added", "recipient_removed" */
 typedef void (*edits_line)(
     void *context, enum edit_change change, size_t field_index, struct view text);
 void edits_describe(const struct edits *e, const struct message *m, const struct facts *facts,

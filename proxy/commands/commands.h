@@ -21,5 +21,6 @@ int command_passwd(int argc, char **argv);
 int command_dmarc_report(int argc, char **argv);
 int command_rotate(int argc, char **argv);
 int command_check_domain(int argc, char **argv);
+int command_trace(int argc, char **argv);
 
 #endif

@@ -29,11 +29,16 @@ cmd_mail(struct session *s, const struct smtp_command *command)
 		return;
 	}
 	transaction_begin(s, &mail);
-	if (session_judge(s, STAGE_MAIL, NULL, NULL, &reply))
+	const bool go = session_judge(s, STAGE_MAIL, NULL, NULL, &reply);
+	if (go)
 		delivery_mail(s->tx->delivery, &s->facts.mail, &reply);
-	if (smtp_reply_is_ok(&reply))
+	if (smtp_reply_is_ok(&reply)) {
 		session_enter(s, EVENT_MAIL);
-	else
+	} else {
+		tracing_reply(s->tracing,
+		    smtp_reply_is_temporary(&reply) ? "deferred" : "refused",
+		    go ? "upstream" : "chain", &reply);
 		transaction_end(s);
+	}
 	session_say_reply(s, &reply);
 }

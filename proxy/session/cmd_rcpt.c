@@ -31,10 +31,15 @@ cmd_rcpt(struct session *s, const struct smtp_command *command)
 	}
 	smtp_path_write(&path, address);
 	const struct recipient recipient = { .path = path, .address = address };
-	if (s->facts.recipient_count >= (size_t)s->snapshot->config->limits.recipients)
+	const char *by = "chain";
+	if (s->facts.recipient_count >= (size_t)s->snapshot->config->limits.recipients) {
+		by = "gate";
 		reply_make(REPLY_RECIPIENTS, NULL, &reply);
-	else if (session_judge(s, STAGE_RCPT, &recipient, NULL, &reply))
+	} else if (session_judge(s, STAGE_RCPT, &recipient, NULL, &reply)) {
+		by = "upstream";
 		delivery_rcpt(s->tx->delivery, &path, &reply);
+	}
+	tracing_recipient(s->tracing, address, by, &reply);
 
 	if (smtp_reply_is_ok(&reply)) {
 		transaction_add_recipient(s, &path);

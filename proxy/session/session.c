@@ -111,6 +111,7 @@ session_destroy(struct session **sp)
 
 	transaction_end(s);
 	chain_session_destroy(&s->chain_session);
+	tracing_destroy(&s->tracing);
 	metric_add(&session_ends_total, 1, METRIC_LABELS(s->end_reason));
 	metric_add(&connections, -1, NULL);
 	log_event(s->is_check && s->messages == 0 ? LEVEL_DEBUG : LEVEL_INFO, "session.end",
@@ -161,6 +162,8 @@ session_say_reply(struct session *s, const struct smtp_reply *reply)
 {
 	if (reply->code >= 400)
 		s->errors++;
+	if (s->state == STATE_CLOSING)
+		tracing_last_words(s->tracing, reply);
 	/* The cap holds many times what one turn can say: reaching it means a peer that never
 	 * reads. */
 	if (!smtp_reply_write(reply, &s->out) && s->state != STATE_CLOSING) {
@@ -215,6 +218,7 @@ session_judge(struct session *s, enum link_stage stage, const struct recipient *
 		.session = s->chain_session,
 		.recipient = recipient,
 		.message = message,
+		.observer = tracing_observer(s->tracing, stage),
 	};
 
 	return chain_run_stage(s->service->chain, s->tx != NULL ? s->tx->chain_run : NULL,
@@ -230,6 +234,7 @@ greet(struct session *s)
 
 	s->greeted = true;
 	s->chain_session = chain_session_create(s->service->chain);
+	s->tracing = tracing_create(s->snapshot);
 	log_event(LEVEL_DEBUG, "session.start", LOG_STR("id", s->facts.session_id),
 	    LOG_STR("client", s->facts.client.text), LOG_U64("port", s->facts.client.port),
 	    LOG_OPT("via", s->facts.via), LOG_STR("listener", s->facts.listener),

@@ -9,6 +9,7 @@
 #include "proxy/session/replies.h"
 #include "proxy/session/rules.h"
 #include "proxy/session/session.h"
+#include "proxy/session/tracing.h"
 
 #define SESSION_IN_MAX	(16 * 1024) /* octets read ahead: a longest AUTH line fits */
 #define SESSION_OUT_MAX (64 * 1024) /* octets of replies not yet written */
@@ -31,6 +32,7 @@ struct transaction {
 	enum content_status content;
 	uint64_t content_octets, discarded_octets;
 	int64_t started_ms, content_done_ms;
+	uint64_t chain_ms; /* of the message stage */
 };
 
 struct session {
@@ -53,11 +55,12 @@ struct session {
 	char helo[SMTP_HELO_MAX + 1]; /* facts.helo, once EHLO was said */
 	struct facts facts;
 	struct chain_session
-	    *chain_session;	/* owned; NULL: no link needs one, or no greeting */
-	struct transaction *tx; /* NULL: none */
-	struct mech_run *auth;	/* during an AUTH exchange */
-	uint64_t messages;	/* transactions begun */
-	size_t lingered;	/* octets thrown away after the last reply */
+	    *chain_session;	 /* owned; NULL: no link needs one, or no greeting */
+	struct tracing *tracing; /* owned; NULL: there is no trace */
+	struct transaction *tx;	 /* NULL: none */
+	struct mech_run *auth;	 /* during an AUTH exchange */
+	uint64_t messages;	 /* transactions begun */
+	size_t lingered;	 /* octets thrown away after the last reply */
 	unsigned errors, commands, auth_failures;
 	unsigned forgiven; /* of the errors: not the client's, limits.errors is not for them */
 	int64_t opened_ms;

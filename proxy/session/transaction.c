@@ -41,6 +41,7 @@ transaction_begin(struct session *s, const struct smtp_mail *mail)
 	f->recipient_count = 0;
 	tx->chain_run = chain_run_create(s->service->chain);
 	tx->delivery = delivery_create(s->service->upstream, f->message_id);
+	tracing_begin(s->tracing, f, tx->delivery);
 }
 
 void
@@ -63,6 +64,24 @@ transaction_add_recipient(struct session *s, const struct smtp_path *path)
 	s->facts.recipients = tx->recipients;
 }
 
+static void
+end_trace(const struct session *s)
+{
+	const struct transaction *tx = s->tx;
+	const struct tracing_end end = {
+		.reason = s->state == STATE_CLOSING ? s->end_reason : NULL,
+		.octets = tx->content_octets,
+		.receive_ms = tx->content_done_ms > 0
+				  ? (uint64_t)(tx->content_done_ms - tx->started_ms)
+				  : 0,
+		.chain_ms = tx->chain_ms,
+		.total_ms = (uint64_t)(clock_mono_ms() - tx->started_ms),
+		.has_new_envelope = chain_run_envelope_changed(tx->chain_run),
+	};
+
+	tracing_end(s->tracing, &end);
+}
+
 void
 transaction_end(struct session *s)
 {
@@ -71,6 +90,7 @@ transaction_end(struct session *s)
 
 	if (tx == NULL)
 		return;
+	end_trace(s);
 	delivery_destroy(&tx->delivery);
 	chain_run_destroy(&tx->chain_run);
 	body_destroy(&tx->store);
@@ -131,7 +151,6 @@ field_text(const struct message *message, const char *name)
 struct outcome {
 	const struct smtp_reply *reply;
 	const char *by; /* who said it: "gate", "chain", "upstream" */
-	uint64_t chain_ms;
 };
 
 static const char *
@@ -173,7 +192,7 @@ log_done(struct session *s, const struct message *message, const struct outcome 
 	    LOG_U64("connects", d->connects), LOG_U64("replays", d->replays),
 	    LOG_VIEW("links", chain_run_notes(s->tx->chain_run)),
 	    LOG_U64("receive_ms", s->tx->content_done_ms - s->tx->started_ms),
-	    LOG_U64("chain_ms", outcome->chain_ms), LOG_U64("upstream_ms", d->wait_ms),
+	    LOG_U64("chain_ms", s->tx->chain_ms), LOG_U64("upstream_ms", d->wait_ms),
 	    LOG_U64("ms", clock_mono_ms() - s->tx->started_ms));
 	buf_finish(&rcpts);
 }
@@ -231,10 +250,13 @@ transaction_finish(struct session *s, struct smtp_reply *reply_out)
 		outcome.by = "chain";
 		arrival_add_received(message, &s->facts, s->service->config);
 		bool go = session_judge(s, STAGE_MESSAGE, NULL, message, reply_out);
-		outcome.chain_ms = (uint64_t)(clock_mono_ms() - before_ms);
+		s->tx->chain_ms = (uint64_t)(clock_mono_ms() - before_ms);
 		if (go)
 			outcome.by = pass_on(s, message, reply_out);
 	}
 	log_done(s, message, &outcome);
+	tracing_message(
+	    s->tracing, field_text(message, "From"), field_text(message, "Message-ID"));
+	tracing_reply(s->tracing, outcome_result(&outcome), outcome.by, reply_out);
 	message_destroy(&message);
 }

@@ -19,6 +19,31 @@ delivery_create(struct upstream *u, const char *id)
 	return d;
 }
 
+void
+delivery_observe(struct delivery *d, const struct delivery_observer *observer)
+{
+	d->observer = observer;
+}
+
+int64_t
+delivery_began_us(const struct delivery *d)
+{
+	return d->observer != NULL ? clock_mono_us() : 0;
+}
+
+void
+delivery_tell(const struct delivery *d, int64_t began_us, const struct delivery_event *event)
+{
+	struct delivery_event whole = *event;
+
+	if (d->observer == NULL)
+		return;
+	if (whole.server == NULL)
+		whole.server = d->facts.server;
+	whole.took_us = clock_mono_us() - began_us;
+	d->observer->event(d->observer->context, &whole);
+}
+
 static void
 count_wait(struct delivery *d, int64_t since_ms)
 {

@@ -22,8 +22,17 @@ struct delivery {
 	const struct delivery_ops *ops;
 	struct upstream *upstream; /* borrowed */
 	struct delivery_facts facts;
+	const struct delivery_observer *observer; /* borrowed; NULL: nobody looks on */
 	char id[64];
 };
+
+/* delivery_began_us - when something begins that is told later; 0 when nobody looks on. */
+int64_t delivery_began_us(const struct delivery *d);
+
+/* delivery_tell - who looks on, if anybody does; the time is filled in here, and the server
+ * when it is NULL. */
+void delivery_tell(
+    const struct delivery *d, int64_t began_us, const struct delivery_event *event);
 
 struct delivery *delivery_smtp_create(void);
 struct delivery *delivery_maildir_create(void);

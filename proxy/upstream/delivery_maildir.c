@@ -178,6 +178,18 @@ deliver(struct maildir_delivery *d, const struct message *message)
 	return ok;
 }
 
+/* tell - who looks on, in the words that a server would have heard. */
+static void
+tell(const struct maildir_delivery *d, int64_t began_us, const char *verb, const char *path,
+    const struct smtp_reply *reply)
+{
+	char command[SMTP_PATH_MAX + 16];
+
+	(void)snprintf(command, sizeof(command), "%s:<%s>", verb, path);
+	delivery_tell(
+	    &d->base, began_us, &(struct delivery_event){ .command = command, .reply = reply });
+}
+
 static void
 maildir_mail(struct delivery *base, const struct smtp_mail *mail, struct smtp_reply *reply_out)
 {
@@ -188,6 +200,7 @@ maildir_mail(struct delivery *base, const struct smtp_mail *mail, struct smtp_re
 	if (!buf_printf(&d->head, "Return-Path: <%s>\r\n", path))
 		BUG("no room for Return-Path");
 	smtp_reply_set(reply_out, 250, "2.1.0", "Sender ok");
+	tell(d, delivery_began_us(base), "MAIL FROM", path, reply_out);
 }
 
 static void
@@ -201,6 +214,7 @@ maildir_rcpt(struct delivery *base, const struct smtp_path *path, struct smtp_re
 		smtp_reply_set(reply_out, 250, "2.1.5", "Recipient ok");
 	else
 		smtp_reply_set(reply_out, 452, "4.5.3", "Too many recipients");
+	tell(d, delivery_began_us(base), "RCPT TO", text, reply_out);
 }
 
 static void
@@ -211,26 +225,36 @@ maildir_reset(struct delivery *base)
 	d->head.len = 0;
 }
 
+/* log_unstored - and the reply to it; errno says why. */
 static void
-maildir_send(struct delivery *base, const struct message *message, struct smtp_reply *reply_out)
+log_unstored(const struct delivery *base, struct smtp_reply *reply_out)
 {
-	struct maildir_delivery *d = (struct maildir_delivery *)base;
+	const int errnum = errno;
 	struct err err;
 
-	if (deliver(d, message)) {
-		smtp_reply_set(
-		    reply_out, 250, "2.0.0", "Ok: queued as %s", base->facts.queue_id);
-		return;
-	}
-	if (errno == ENOSPC || errno == EDQUOT)
+	if (errnum == ENOSPC || errnum == EDQUOT)
 		smtp_reply_set(reply_out, 452, "4.3.1", "No space left, try again later");
 	else
 		smtp_reply_set(reply_out, 451, "4.3.0",
 		    "The message could not be stored, try again later");
-	err_set_errno(&err, errno, "%s", base->upstream->config->maildir);
+	err_set_errno(&err, errnum, "%s", base->upstream->config->maildir);
 	log_event(LEVEL_ERROR, "upstream.fail", LOG_STR("id", base->id),
 	    LOG_STR("upstream", base->facts.upstream),
 	    LOG_STR("reason", err_kind_name(err.kind)), LOG_STR("error", err.text));
+}
+
+static void
+maildir_send(struct delivery *base, const struct message *message, struct smtp_reply *reply_out)
+{
+	const int64_t began_us = delivery_began_us(base);
+
+	if (deliver((struct maildir_delivery *)base, message))
+		smtp_reply_set(
+		    reply_out, 250, "2.0.0", "Ok: queued as %s", base->facts.queue_id);
+	else
+		log_unstored(base, reply_out);
+	delivery_tell(
+	    base, began_us, &(struct delivery_event){ .command = ".", .reply = reply_out });
 }
 
 static void

@@ -46,6 +46,19 @@ METRIC_COUNTER(connects_total, "gatepost_upstream_connects_total",
     "New connections to upstream servers: ok, or the reason as in the event upstream.fail.",
     "upstream", "result");
 
+/* tell - who looks on; reply NULL: none, and why is in err, if that is known. */
+static void
+tell(const struct smtp_delivery *d, int64_t began_us, const char *command,
+    const struct smtp_reply *reply, const struct err *err)
+{
+	const struct delivery_event event = { .command = command,
+		.reply = reply,
+		.error =
+		    reply == NULL && err != NULL && err->kind != ERR_NONE ? err->text : NULL };
+
+	delivery_tell(&d->base, began_us, &event);
+}
+
 static struct smtp_delivery *
 self_of(struct delivery *d)
 {
@@ -99,14 +112,17 @@ drop_conn(struct smtp_delivery *d, const struct err *err)
 static bool
 say(struct smtp_delivery *d, const char *line, bool not_3xx, struct smtp_reply *reply_out)
 {
+	const int64_t began_us = delivery_began_us(&d->base);
 	struct err err = { .kind = ERR_NONE };
 	char text[160];
 
 	if (!conn_command(d->conn, view_of(line), reply_by(d), reply_out, &err)) {
+		tell(d, began_us, line, NULL, &err);
 		err_prefix(&err, "%.4s", line);
 		drop_conn(d, &err);
 		return false;
 	}
+	tell(d, began_us, line, reply_out, NULL);
 	if (reply_out->code != 421 && !(not_3xx && reply_out->code / 100 == 3)) {
 		d->is_warm = false;
 		return true;
@@ -172,6 +188,7 @@ get_conn(struct smtp_delivery *d)
 		const struct group_server *s = &u->servers[d->server];
 		uint32_t bit = UINT32_C(1) << d->server;
 		int64_t by = clock_mono_ms() + s->target.connect_timeout_ms;
+		const int64_t began_us = delivery_began_us(&d->base);
 
 		d->conn = pool_take(u->pool, &s->target, (d->warm_tried & bit) != 0,
 		    by < d->deadline_ms ? by : d->deadline_ms, &d->is_warm, &err);
@@ -181,8 +198,13 @@ get_conn(struct smtp_delivery *d)
 			d->new_tried |= bit;
 		if (d->conn != NULL) {
 			note_conn(d);
+			tell(d, began_us, d->is_warm ? "reuse" : "connect", NULL, NULL);
 			return true;
 		}
+		delivery_tell(&d->base, began_us,
+		    &(struct delivery_event){ .server = u->config->servers.items[d->server],
+			.command = "connect",
+			.error = err.text });
 		metric_add(&connects_total, 1,
 		    METRIC_LABELS(d->base.facts.upstream, err_kind_name(err.kind)));
 		log_fail(d, u->config->servers.items[d->server], &err);
@@ -269,13 +291,18 @@ static void
 say_rset(struct smtp_delivery *d)
 {
 	const int64_t by = clock_mono_ms() + RSET_MAX_MS;
+	const int64_t began_us = delivery_began_us(&d->base);
 	struct smtp_reply reply;
 	struct err err = { .kind = ERR_NONE };
+	bool is_answered;
 
-	if (d->is_open &&
-	    (!conn_command(d->conn, VIEW("RSET"), by, &reply, &err) || reply.code != 250))
-		pool_drop(d->base.upstream->pool, &d->conn);
+	if (!d->is_open)
+		return;
 	d->is_open = false;
+	is_answered = conn_command(d->conn, VIEW("RSET"), by, &reply, &err);
+	tell(d, began_us, "RSET", is_answered ? &reply : NULL, &err);
+	if (!is_answered || reply.code != 250)
+		pool_drop(d->base.upstream->pool, &d->conn);
 }
 
 static void
@@ -386,10 +413,13 @@ static void
 finish(struct smtp_delivery *d, struct smtp_reply *reply_out)
 {
 	int64_t by = clock_mono_ms() + d->base.upstream->config->final_timeout_ms;
+	const int64_t began_us = delivery_began_us(&d->base);
 	struct err err = { .kind = ERR_NONE };
+	const bool is_answered = conn_get_reply(d->conn, by, reply_out, &err);
 
 	d->is_open = false;
-	if (!conn_get_reply(d->conn, by, reply_out, &err)) {
+	tell(d, began_us, ".", is_answered ? reply_out : NULL, &err);
+	if (!is_answered) {
 		err_prefix(&err, "final dot");
 		unsure(d, &err, reply_out);
 	} else if (reply_out->code == 250) {
@@ -409,10 +439,14 @@ static bool
 send_content(
     struct smtp_delivery *d, const struct message *message, struct smtp_reply *reply_out)
 {
+	const int64_t began_us = delivery_began_us(&d->base);
 	struct err err = { .kind = ERR_NONE };
+	const enum content_result result = content_send(d->conn, message,
+	    d->base.upstream->config->command_timeout_ms, d->deadline_ms, &err);
 
-	switch (content_send(d->conn, message, d->base.upstream->config->command_timeout_ms,
-	    d->deadline_ms, &err)) {
+	if (result != CONTENT_SENT)
+		tell(d, began_us, ".", NULL, &err);
+	switch (result) {
 	case CONTENT_SENT:
 		finish(d, reply_out);
 		return true;

@@ -78,6 +78,24 @@ void delivery_send(
 
 const struct delivery_facts *delivery_facts(const struct delivery *d);
 
+/* What a delivery said to a server and heard, for who looks on (the trace). */
+struct delivery_event {
+	const char *server;  /* "192.0.2.1:25"; "" for a Maildir */
+	const char *command; /* as it was said, without CRLF; "." for the content, "connect",
+				"reuse" (of a connection that was open) */
+	const struct smtp_reply *reply; /* NULL: none */
+	const char *error;		/* why there is none; NULL: no error */
+	int64_t took_us;
+};
+
+struct delivery_observer {
+	void (*event)(void *context, const struct delivery_event *event); /* on this thread */
+	void *context;
+};
+
+/* delivery_observe - from now on; borrowed, NULL: nobody any more. */
+void delivery_observe(struct delivery *d, const struct delivery_observer *observer);
+
 /*
  * delivery_destroy - a healthy connection goes back to the pool (RSET first when a transaction
  * is open); one in the middle of DATA is cut, never ended by a dot.

@@ -25,6 +25,7 @@ from .upstream import DeadUpstream, ScriptedUpstream, unescape
 DIALOG_LIMIT_S = 120
 SLEEP_MAX_S = 5
 METRICS_LIMIT_S = 10
+TRACE_LIMIT_S = 5
 SAMPLE = b"From: alice@example.com\r\nTo: bob@example.net\r\nSubject: Sample\r\n" \
     b"Date: Tue, 24 Nov 2026 12:00:00 +0000\r\nMessage-ID: <sample@example.com>\r\n\r\nHello.\r\n"
 
@@ -513,6 +514,39 @@ class Dialog:
             self.check(time.monotonic() < deadline, f"there is {found}")
             time.sleep(0.05)
 
+    def do_trace(self, s):
+        """trace records N; trace PATH=GLOB...: the newest record has, or soon comes to have, such
+        members, like calls.*.link=identity; trace lacks PATH=GLOB...; trace left out PATH: a
+        number over 0; trace files N; trace octets MAX; trace shows REGEX; trace keeps REGEX:
+        as JSON."""
+        what, _, rest = self.expand(s.rest).partition(" ")
+        if what in ("shows", "keeps"):
+            option = ["--json"] if what == "keeps" else []
+            code, out, err = self.gate.command("trace", *option, "--last", "1")
+            self.check(code == 0 and re.search(rest, out, re.M), f"{out}{err}")
+            return
+        if what == "octets":
+            octets = sum(os.path.getsize(path) for path in self.gate.trace_files())
+            self.check(0 < octets <= int(rest), f"there are {octets}")
+            return
+        checks = {"records": lambda: len(self.gate.trace()) == int(rest),
+                  "files": lambda: len(self.gate.trace_files()) == int(rest),
+                  "lacks": lambda: self.has_trace(rest, any) is False}
+        check = checks.get(what, lambda: self.has_trace(self.expand(s.rest), all))
+        deadline = time.monotonic() + TRACE_LIMIT_S
+        while not check():
+            self.check(time.monotonic() < deadline,
+                       f"there is {json.dumps(self.gate.trace()[-1:], indent=1)}")
+            time.sleep(0.02)
+
+    def has_trace(self, pairs, how):
+        """Does the newest record have all, or any, of these members?"""
+        records = self.gate.trace()
+        members = list(flatten(records[-1])) if records else []
+        return how(any(fnmatch.fnmatchcase(path, pair.split("=", 1)[0]) and
+                       fnmatch.fnmatchcase(value, pair.split("=", 1)[1])
+                       for path, value in members) for pair in shlex.split(pairs))
+
     def do_http(self, s):
         """http STATUS [~ REGEX]: after "raw", an HTTP response and the end of the connection."""
         wanted, _, pattern = s.rest.partition("~")
@@ -657,6 +691,17 @@ class Dialog:
 
 
 SIGNS = {"C:": Dialog.do_say, "S:": Dialog.do_hear, "+:": Dialog.do_has, "-:": Dialog.do_lacks}
+
+
+def flatten(value, path=""):
+    """(path, text) of every value of a JSON document."""
+    items = value.items() if isinstance(value, dict) else \
+        enumerate(value) if isinstance(value, list) else None
+    if items is None:
+        yield path, value if isinstance(value, str) else json.dumps(value)
+        return
+    for key, item in items:
+        yield from flatten(item, f"{path}.{key}" if path else str(key))
 
 
 def unescape_pattern(text):

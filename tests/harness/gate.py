@@ -7,6 +7,7 @@ import copy
 import crypt
 import fnmatch
 import functools
+import json
 import os
 import re
 import shlex
@@ -134,6 +135,33 @@ class Gate:
 
     def set(self, path, value):
         cfg.set_path(self.config, path, value)
+
+    def trace_files(self):
+        """Paths, the newest first."""
+        folder = os.path.join(self.folder, "state", "trace")
+        if not os.path.isdir(folder):
+            return []
+        number = re.compile(r"trace(?:\.(\d+))?\.jsonl")
+        return [os.path.join(folder, name) for name in
+                sorted(os.listdir(folder),
+                       key=lambda name: int(number.fullmatch(name).group(1) or 0))]
+
+    def trace(self):
+        """Records of the trace, the oldest first. Python's json judges each line."""
+        records = []
+        for path in reversed(self.trace_files()):
+            with open(path, "rb") as file:
+                text = file.read().decode("ascii")
+            # What stands behind the last line end is being written.
+            records += [json.loads(line) for line in text.split("\n")[:-1]]
+        return records
+
+    def command(self, *arguments):
+        """(exit status, stdout, stderr) of a sub-command, run by who runs the tests."""
+        done = subprocess.run([self.binary, arguments[0], "-c", self.config_file, *arguments[1:]],
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
+                              timeout=30, env=self._environment())
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
 
     # ---- process ----
 
