@@ -124,8 +124,8 @@ begin_changes(struct milter_talk *t, size_t hidden)
 		.hidden = hidden,
 		.has_leading_space = milter_conn_has_leading_space(t->session->conn),
 		.body = { .temp_dir = state->temp_dir,
-		    .memory_octets =
-			state->temp_dir != NULL ? BODY_MEMORY : (size_t)state->message_octets,
+		    .memory_octets = state->temp_dir[0] != '\0' ? BODY_MEMORY
+								: (size_t)state->message_octets,
 		    .max_octets = (uint64_t)state->message_octets },
 	};
 

@@ -35,7 +35,7 @@ struct milter_state {
 	struct milter_macro *values; /* in the arena: names without braces */
 	size_t value_count;
 	struct milter_pool *pool; /* owned */
-	const char *temp_dir;	  /* borrowed; NULL: memory only */
+	const char *temp_dir;	  /* borrowed; "": memory only */
 	int64_t message_octets;
 };
 

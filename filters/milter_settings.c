@@ -255,7 +255,7 @@ milter_setup(const void *p, struct conf_where where, const struct link_env *env,
 
 	arena_init(&state->arena);
 	state->settings = settings;
-	state->temp_dir = env->temp_dir;
+	state->temp_dir = env->temp_dir != NULL ? env->temp_dir : "";
 	state->message_octets = env->message_octets;
 	state->config = (struct milter_config){
 		.version = (uint32_t)settings->protocol,

@@ -20,6 +20,15 @@ milter_leave(struct milter_session *session)
 	session->in_message = false;
 }
 
+/* end_message - one that was begun and not ended is over. */
+static void
+end_message(struct milter_session *session)
+{
+	if (session->in_message)
+		milter_conn_abort(session->conn);
+	session->in_message = false;
+}
+
 static enum milter_verdict
 say_connect(struct milter_talk *t)
 {
@@ -44,6 +53,7 @@ say_helo(struct milter_talk *t)
 
 	if (name.len == 0)
 		return MILTER_SAYS_GO_ON;
+	end_message(t->session); /* RFC 5321 4.1.4: HELO resets */
 	t->event = MILTER_HELO;
 	return milter_conn_strings(t->session->conn, &t->ask, MILTER_HELO, &name, 1);
 }
@@ -56,8 +66,7 @@ say_mail(struct milter_talk *t)
 	struct view strings[4];
 	size_t count = 0;
 
-	if (t->session->in_message)
-		milter_conn_abort(t->session->conn);
+	end_message(t->session);
 	strings[count++] = view_of(arena_printf(arena, "<%s>", f->reverse_path));
 	if (f->mail.has_size)
 		strings[count++] =
@@ -121,11 +130,17 @@ catch_up(struct milter_talk *t, enum link_stage stage)
 {
 	enum milter_verdict verdict = MILTER_SAYS_GO_ON;
 
-	for (enum link_stage s = STAGE_CONNECT; s < stage && verdict == MILTER_SAYS_GO_ON; s++)
+	for (enum link_stage s = STAGE_CONNECT;
+	     s < stage && s <= STAGE_MAIL && verdict == MILTER_SAYS_GO_ON; s++)
 		verdict = say(t, s);
 	if (stage > STAGE_MAIL && verdict == MILTER_SAYS_GO_ON)
 		verdict = say_recipients(t);
-	return verdict;
+	if (verdict == MILTER_SAYS_GO_ON || verdict == MILTER_SAYS_ACCEPT ||
+	    verdict == MILTER_FAILED || t->event == MILTER_CONNECT || t->event == MILTER_HELO)
+		return verdict;
+	err_set(&t->ask.err, ERR_PROTOCOL, "on a new connection it no longer takes %s",
+	    milter_command_name(t->event));
+	return MILTER_FAILED;
 }
 
 static bool
