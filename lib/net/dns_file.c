@@ -75,7 +75,7 @@ dns_file_find(const struct dns_file *f, const char *name, int type, const char *
 static void
 fail(struct dns_answer *out, const char *why)
 {
-	*out = (struct dns_answer){ .status = DNS_TEMPFAIL, .ttl_s = DNS_FILE_TTL_S };
+	*out = (struct dns_answer){ .status = DNS_TEMPFAIL };
 	(void)snprintf(out->why, sizeof(out->why), "%s", why);
 }
 
@@ -84,13 +84,11 @@ answer_with(struct dns_file_lines lines, struct arena *arena, struct dns_answer 
 {
 	const struct dns_file_line *first = lines.first;
 
-	if (first->status == DNS_TEMPFAIL) {
-		fail(out, first->why);
-		return;
-	}
 	*out = (struct dns_answer){
 		.status = first->status, .ttl_s = first->ttl_s, .is_alias = first->is_alias
 	};
+	if (first->status == DNS_TEMPFAIL)
+		(void)snprintf(out->why, sizeof(out->why), "%s", first->why);
 	if (first->status != DNS_FOUND)
 		return;
 	out->records = arena_alloc(arena, lines.count * sizeof(*out->records));
