@@ -72,3 +72,9 @@ clock_fake_set(int64_t mono_ms, int64_t real_s)
 	atomic_store(&fake_mono_ms, mono_ms);
 	atomic_store(&fake_real_s, real_s);
 }
+
+void
+clock_real_fix(int64_t real_s)
+{
+	atomic_store(&fake_real_s, real_s);
+}

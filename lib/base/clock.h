@@ -21,6 +21,9 @@ int64_t clock_real_ms(void); /* the same in milliseconds, for log lines */
 /* clock_left_ms - until the deadline, at least 0, at most INT_MAX: fit for poll(2). */
 int clock_left_ms(int64_t deadline_ms);
 
+/* clock_real_fix - the real time stands still at this second (a rehearsal); -1 ends it. */
+void clock_real_fix(int64_t real_s);
+
 /* clock_fake_set - both clocks stand still at these values (tests only); -1, -1 ends it. */
 void clock_fake_set(int64_t mono_ms, int64_t real_s);
 
