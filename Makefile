@@ -238,6 +238,8 @@ install: all ## into PREFIX=/usr/local, SYSCONFDIR=/etc, UNITDIR=; DESTDIR= for 
 		$(DESTDIR)$(PREFIX)/share/man/man$(patsubst .%,%,$(suffix $(page)))/$(notdir $(page)) &&) :
 	install -m 644 proxy.conf.example $(DESTDIR)$(SYSCONFDIR)/gatepost/proxy.conf.example
 	install -m 644 README.md LICENSE $(wildcard docs/*.md) $(DESTDIR)$(PREFIX)/share/doc/gatepost
+	cd dist/examples && find policy-tests -type f -exec install -D -m 644 {} \
+		$(abspath $(DESTDIR)$(PREFIX))/share/doc/gatepost/{} \;
 	$(foreach unit,$(UNITS),sed 's|/usr/local/|$(PREFIX)/|g; s|/etc/gatepost|$(SYSCONFDIR)/gatepost|g' \
 		dist/$(unit) >$(DESTDIR)$(UNITDIR)/$(unit) && chmod 644 $(DESTDIR)$(UNITDIR)/$(unit) &&) :
 	install -D -m 644 dist/gatepost.sysusers $(DESTDIR)$(SYSUSERSDIR)/gatepost.conf

@@ -16,11 +16,14 @@ static const struct {
 	{ "check-config", "read the configuration and say what is wrong with it",
 	    command_check_config },
 	{ "check-domain", "judge what DNS shows of a domain", command_check_domain },
+	{ "explain", "tell what would become of a message, and why", command_explain },
 	{ "keygen", "make a DKIM key and print its DNS record", command_keygen },
 	{ "dmarc-report", "mail DMARC aggregate reports of what was recorded",
 	    command_dmarc_report },
 	{ "passwd", "set a login's password in the users file", command_passwd },
 	{ "rotate", "make the next DKIM key of a domain", command_rotate },
+	{ "test-policy", "run cases with expected verdicts over the configuration",
+	    command_test_policy },
 	{ "trace", "show what became of a transaction, link by link", command_trace },
 };
 

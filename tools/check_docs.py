@@ -4,7 +4,7 @@
 
   - docs/CONFIG.md is what the binary prints of its tables;
   - proxy.conf.example and docs/CONFIG.md name every key, and the example is accepted as it stands
-    but for the files that an installation makes;
+    but for the files that an installation makes; gatepost-test-policy(8) names those of a case;
   - a page or file of this repository that a document links to exists;
   - every event name that the code logs, and every metric that it counts, stands in
     docs/OPERATIONS.md;
@@ -41,12 +41,21 @@ def check_manual(binary):
         yield "docs/CONFIG.md is not what the tables say: make docs"
 
 
+CASE = "proxy/commands/policy_case.c"  # keys of another file than the configuration
+
+
+def keys_in(paths):
+    return {a or b for path in paths for a, b in KEY.findall(sources.read(path))}
+
+
 def check_keys():
-    keys = {a or b for path in sources.files(".c") if not path.startswith("tests/")
-            for a, b in KEY.findall(sources.read(path))}
-    if not keys:
+    configuration = keys_in(path for path in sources.files(".c")
+                            if not path.startswith("tests/") and path != CASE)
+    case = keys_in([CASE])
+    if not configuration or not case:
         yield "no key was found in the tables (tools/check_docs.py must be wrong)"
-    for page in ("proxy.conf.example", "docs/CONFIG.md"):
+    for page, keys in (("proxy.conf.example", configuration), ("docs/CONFIG.md", configuration),
+                       ("docs/man/gatepost-test-policy.8", case)):
         text = sources.read(page) if os.path.exists(page) else ""
         missing = [key for key in sorted(keys) if not re.search(rf"\b{key}\b", text)]
         if missing:

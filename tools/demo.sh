@@ -108,6 +108,7 @@ if [ "$keep" = yes ]; then
               --from $login --to bob@example.net
    mail  $work/mail/Maildir/new
    log   $log
+   conf  $work/proxy.conf   (gatepost explain -c ...)
    Ctrl-C stops it.
 TEXT
 	wait "$pid" || fail "the gate stopped: $(tail -n 1 "$log")"
