@@ -372,7 +372,7 @@ test_what_is_queued_is_written_when_it_closes(void **state)
 static void
 test_an_outage_is_one_line_and_a_full_queue_loses(void **state)
 {
-	char *record = mem_alloc(TRACE_QUEUE_MAX);
+	char *record = mem_alloc(TRACE_QUEUE_MAX + 1);
 	struct trace *trace;
 	struct fixture f;
 	struct err err = { 0 };
@@ -380,7 +380,7 @@ test_an_outage_is_one_line_and_a_full_queue_loses(void **state)
 
 	(void)state;
 	fixture_open(&f);
-	memset(record, 'z', TRACE_QUEUE_MAX);
+	memset(record, 'z', TRACE_QUEUE_MAX + 1);
 	put_octets(&f, 0, VIEW("a file\n"));
 	(void)snprintf(f.folder, sizeof(f.folder), "%s/trace/trace.jsonl", f.parent);
 	log_capture_begin(LEVEL_INFO);
