@@ -238,7 +238,7 @@ def test_lines_that_end_in_lf_alone_get_their_cr(explain):
 def comparable(message):
     """The message without what differs from one minute, and one session, to the next."""
     message = re.sub(rb"\tid \S+", b"\tid X", message)
-    message = re.sub(rb"; \w{3}, \d+ \w+ \d+ [\d:]+ \+0000", b"; DATE", message)
+    message = re.sub(rb";\s+\w{3}, \d+ \w+ \d+ [\d:]+ \+0000", b"; DATE", message)
     return re.sub(rb"(?s)\bt=\d+;|\bb=.*?\r\n(?=\S)", b"", message)
 
 
@@ -277,6 +277,17 @@ def test_it_runs_beside_a_gate_and_writes_nothing(explain):
              *INBOUND, explain.path("m.eml")], capture_output=True, timeout=60, check=False)
         assert done.returncode == ACCEPTED, done.stderr
         assert files() == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root has rights to give up")
+def test_root_is_given_up_before_a_message_is_read(explain):
+    """A user that is not there ends it: nothing is rehearsed as root."""
+    explain.set("user", "nobody-of-that-name")
+    explain.set("domains", [])
+    explain.set("submission.chain", ["identity"])
+    status, told, errors = explain.run(*INBOUND)
+    assert (status, told) == (ERROR, None)
+    assert 'there is no account "nobody-of-that-name"' in errors
 
 
 # ---- DNS ----
