@@ -1,18 +1,21 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * What the chain itself costs, for `make bench`: a message's way through all five stages, with
- * no link and with 20 that let everything pass at each stage, by turns. Prints a line a
- * chain: its name and microseconds of this thread's CPU time a message, the best of the rounds.
+ * What the chain itself costs, for `make bench`, and what a link does: a message's way through
+ * all five stages, with no link, and with 20 that let everything pass at each stage; or with
+ * one built-in link. By turns. Prints a line a chain: its name and microseconds of this
+ * thread's CPU time a message, the best of the rounds.
  *
- * usage: bench_chain MESSAGES
+ * usage: bench_chain MESSAGES [LINK SETTINGS]   (what stands between the braces of its group)
  */
 #include "lib/base/log.h"
 #include "lib/chain/chain.h"
+#include "proxy/links.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #define ROUNDS	   15
 #define LINKS	   20
@@ -45,8 +48,9 @@ cpu_us(void)
 	return (double)t.tv_sec * 1e6 + (double)t.tv_nsec / 1e3;
 }
 
+/* make_message - anew for each message where a link may change it. */
 static bool
-make_mail(struct mail *mail)
+make_message(struct mail *mail)
 {
 	const struct body_limits limits = {
 		.temp_dir = "/tmp", .memory_octets = 1 << 16, .max_octets = 1 << 16
@@ -55,6 +59,13 @@ make_mail(struct mail *mail)
 	struct err err = { 0 };
 	size_t line;
 
+	return body_append(store, VIEW(text), &err) && body_seal(store, &err) &&
+	       message_create(&store, &mail->message, &line) == MESSAGE_OK;
+}
+
+static bool
+make_mail(struct mail *mail)
+{
 	mail->recipient =
 	    (struct recipient){ .path = { .local = VIEW("you"), .domain = VIEW("example.net") },
 		    .address = "you@example.net" };
@@ -66,12 +77,31 @@ make_mail(struct mail *mail)
 		.reverse_path = "alice@example.com",
 		.recipients = &mail->recipient,
 		.recipient_count = 1 };
-	return body_append(store, VIEW(text), &err) && body_seal(store, &err) &&
-	       message_create(&store, &mail->message, &line) == MESSAGE_OK;
+	return make_message(mail);
+}
+
+/* create - entries as a chain; the end of the program when they are none. */
+static struct chain *
+create(const struct chain_entry *entries, size_t count)
+{
+	const struct link_env env = {
+		.hostname = "gate.example.net", .temp_dir = "/tmp", .message_octets = 1 << 20
+	};
+	struct conf_errors errors;
+	struct chain *chain;
+
+	conf_errors_init(&errors);
+	chain = chain_create(entries, count, &env, &errors);
+	for (size_t i = 0; i < errors.count; i++)
+		(void)fprintf(stderr, "bench_chain: %s\n", errors.lines[i]);
+	conf_errors_finish(&errors);
+	if (chain == NULL)
+		exit(EXIT_FAILURE);
+	return chain;
 }
 
 static struct chain *
-make_chain(size_t count)
+make_passing(size_t count)
 {
 	static const struct link link = { .abi = LINK_ABI,
 		.name = "pass",
@@ -82,10 +112,7 @@ make_chain(size_t count)
 		.rcpt = pass,
 		.message = pass };
 	static char names[LINKS][16];
-	const struct link_env env = { .hostname = "gate.example.net" };
 	struct chain_entry entries[LINKS];
-	struct conf_errors errors;
-	struct chain *chain;
 
 	for (size_t i = 0; i < count; i++) {
 		(void)snprintf(names[i], sizeof(names[i]), "pass:%zu", i);
@@ -93,10 +120,55 @@ make_chain(size_t count)
 			.name = names[i], .link = &link, .timeout_ms = TIMEOUT_MS
 		};
 	}
+	return create(entries, count);
+}
+
+/* load - the group of the link with these settings; false: errors says why. */
+static bool
+load(const struct link *link, const char *settings, struct arena *arena,
+    struct conf_errors *errors, struct chain_entry *entry_out)
+{
+	static const struct conf_row no_rows[] = { { .key = NULL } };
+	static const struct conf_table root = {
+		.name = "root", .size = 1, .rows = no_rows, .where_offset = SIZE_MAX
+	};
+	struct conf_extra extra = { .table = link_group_table(link, arena) };
+	char path[] = "/tmp/gatepost-bench-XXXXXX", nothing = 0;
+	const int fd = mkstemp(path);
+	FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
+	bool ok;
+
+	if (file == NULL)
+		return false;
+	(void)fprintf(file, "%s: { %s };\n", link->name, settings);
+	(void)fclose(file);
+	ok = conf_load(path, &root, &nothing, &extra, 1, arena, errors);
+	(void)unlink(path);
+	if (ok)
+		*entry_out = link_group_entry(link, extra.target_out);
+	return ok;
+}
+
+static struct chain *
+make_one(const char *name, const char *settings, struct arena *arena)
+{
+	struct chain_entry entry = { .link = NULL };
+	struct conf_errors errors;
+
 	conf_errors_init(&errors);
-	chain = chain_create(entries, count, &env, &errors);
+	for (size_t i = 0; i < builtin_link_count; i++) {
+		if (strcmp(builtin_links[i]->name, name) == 0 &&
+		    !load(builtin_links[i], settings, arena, &errors, &entry))
+			break;
+	}
+	for (size_t i = 0; i < errors.count; i++)
+		(void)fprintf(stderr, "bench_chain: %s\n", errors.lines[i]);
 	conf_errors_finish(&errors);
-	return chain;
+	if (entry.link == NULL) {
+		(void)fprintf(stderr, "bench_chain: no link %s\n", name);
+		exit(EXIT_FAILURE);
+	}
+	return create(&entry, 1);
 }
 
 /* one - a session with one message; false: some link has not let it pass. */
@@ -125,40 +197,59 @@ one(const struct chain *chain, struct mail *mail)
 
 /* round_us - of CPU time a message. */
 static double
-round_us(const struct chain *chain, struct mail *mail, long messages)
+round_us(const struct chain *chain, struct mail *mail, long messages, bool may_change)
 {
 	const double before = cpu_us();
 
 	for (long i = 0; i < messages; i++) {
 		if (!one(chain, mail))
 			abort();
+		if (!may_change)
+			continue;
+		message_destroy(&mail->message);
+		if (!make_message(mail))
+			abort();
 	}
 	return (cpu_us() - before) / (double)messages;
+}
+
+/* bench - both by turns. */
+static void
+bench(struct chain *const chains[2], struct mail *mail, long messages, bool may_change,
+    double best[2])
+{
+	best[0] = best[1] = 1e9;
+	for (int i = 0; i < ROUNDS; i++) {
+		for (size_t k = 0; k < 2; k++) {
+			const double us = round_us(chains[k], mail, messages, may_change);
+
+			best[k] = us < best[k] ? us : best[k];
+		}
+	}
 }
 
 int
 main(int argc, char **argv)
 {
-	const long messages = argc == 2 ? strtol(argv[1], NULL, 10) : 0;
-	struct chain *chains[] = { make_chain(0), make_chain(LINKS) };
-	double best[ARRAY_LEN(chains)] = { 1e9, 1e9 };
+	const long messages = argc == 2 || argc == 4 ? strtol(argv[1], NULL, 10) : 0;
+	struct chain *chains[2];
+	struct arena arena;
 	struct mail mail;
+	double best[2];
 
 	if (messages <= 0 || !make_mail(&mail)) {
-		(void)fprintf(stderr, "usage: bench_chain MESSAGES\n");
+		(void)fprintf(stderr, "usage: bench_chain MESSAGES [LINK SETTINGS]\n");
 		return 2;
 	}
-	log_configure(&(struct log_config){ .level = LEVEL_INFO });
-	for (int i = 0; i < ROUNDS; i++) {
-		for (size_t k = 0; k < ARRAY_LEN(chains); k++) {
-			const double us = round_us(chains[k], &mail, messages);
-
-			best[k] = us < best[k] ? us : best[k];
-		}
-	}
-	(void)printf("empty %.3f\npass %.3f\n", best[0], best[1]);
-	for (size_t k = 0; k < ARRAY_LEN(chains); k++)
-		chain_destroy(&chains[k]);
+	log_configure(&(struct log_config){ .level = LEVEL_WARNING });
+	arena_init(&arena);
+	chains[0] = make_passing(0);
+	chains[1] = argc == 4 ? make_one(argv[2], argv[3], &arena) : make_passing(LINKS);
+	bench(chains, &mail, messages, argc == 4, best);
+	(void)printf("empty %.3f\n%s %.3f\n", best[0], argc == 4 ? argv[2] : "pass", best[1]);
+	chain_destroy(&chains[0]);
+	chain_destroy(&chains[1]);
 	message_destroy(&mail.message);
+	arena_finish(&arena);
 	return EXIT_SUCCESS;
 }
