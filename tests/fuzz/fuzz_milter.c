@@ -317,15 +317,16 @@ run(struct session *s, struct chain_run *run_memory, enum link_stage stage,
 	return false;
 }
 
+static const struct recipient recipients[] = {
+	{ .path = { .local = { "b", 1 }, .domain = { "example.net", 11 } },
+	    .address = "b@example.net" },
+	{ .path = { .local = { "c", 1 }, .domain = { "example.net", 11 } },
+	    .address = "c@example.net" },
+};
+
 static void
 send_message(struct session *s)
 {
-	static const struct recipient recipients[] = {
-		{ .path = { .local = { "b", 1 }, .domain = { "example.net", 11 } },
-		    .address = "b@example.net" },
-		{ .path = { .local = { "c", 1 }, .domain = { "example.net", 11 } },
-		    .address = "c@example.net" },
-	};
 	struct chain_run *memory = chain_run_create(s->chain);
 	struct message *m = split(VIEW(TEXT));
 
