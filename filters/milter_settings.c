@@ -24,12 +24,10 @@ static const struct conf_choice discard_choices[] = {
 };
 
 /* What Postfix sends by default, and the client's address. */
-#define MACROS(stage_, key_, fallback_, help_)                                               \
-	{                                                                                    \
-		.key = key_, .type = CONF_STRING, .offset = MEMBER(macros[stage_]),          \
-		.fallback = fallback_,                                                       \
-		.help = "Macros sent with " help_ ", unless the milter names those that it " \
-			"wants."                                                             \
+#define MACROS(stage, name, names, text)                                             \
+	{                                                                            \
+		.key = (name), .type = CONF_STRING, .offset = MEMBER(macros[stage]), \
+		.fallback = (names), .help = (text)                                  \
 	}
 
 static const struct conf_row milter_rows[] = {
@@ -75,21 +73,27 @@ static const struct conf_row milter_rows[] = {
 	    .min = 0,
 	    .max = 100,
 	    .help = "Connections that are kept for another session when one is over; only for "
-		    "a milter that keeps what was negotiated (OpenDKIM does not)." },
+		    "a filter that bears it (OpenDKIM does not)." },
 	MACROS(MILTER_AT_CONNECT, "connect_macros",
 	    "j, {daemon_name}, {daemon_addr}, v, _, {client_addr}, {client_name}, "
 	    "{client_port}, {client_ptr}",
-	    "the connection"),
-	MACROS(MILTER_AT_HELO, "helo_macros", "{tls_version}, {cipher}, {cipher_bits}", "HELO"),
+	    "Macros sent with the connection, unless the milter names those that it wants."),
+	MACROS(MILTER_AT_HELO, "helo_macros", "{tls_version}, {cipher}, {cipher_bits}",
+	    "Macros sent with HELO, unless the milter names those that it wants."),
 	MACROS(MILTER_AT_MAIL, "mail_macros",
 	    "i, {auth_type}, {auth_authen}, {auth_author}, {mail_addr}, {mail_host}, "
 	    "{mail_mailer}",
-	    "MAIL"),
+	    "Macros sent with MAIL, unless the milter names those that it wants."),
 	MACROS(MILTER_AT_RCPT, "rcpt_macros", "i, {rcpt_addr}, {rcpt_host}, {rcpt_mailer}",
-	    "RCPT"),
-	MACROS(MILTER_AT_DATA, "data_macros", "i", "DATA"),
-	MACROS(MILTER_AT_EOH, "eoh_macros", "i", "the end of the header"),
-	MACROS(MILTER_AT_EOM, "eom_macros", "i", "the end of the message"),
+	    "Macros sent with RCPT, unless the milter names those that it wants."),
+	MACROS(MILTER_AT_DATA, "data_macros", "i",
+	    "Macros sent with DATA, unless the milter names those that it wants."),
+	MACROS(MILTER_AT_EOH, "eoh_macros", "i",
+	    "Macros sent with the end of the header, unless the milter names those that it "
+	    "wants."),
+	MACROS(MILTER_AT_EOM, "eom_macros", "i",
+	    "Macros sent with the end of the message, unless the milter names those that it "
+	    "wants."),
 	{ .key = "macro_values",
 	    .type = CONF_STRINGS,
 	    .offset = MEMBER(macro_values),

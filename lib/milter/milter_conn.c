@@ -23,6 +23,7 @@ struct milter_conn {
 	size_t in_at;
 	char skipped; /* a command of which it wants no more in this message; 0: none */
 	bool is_broken;
+	bool is_at_end; /* the last event was EOM, and not accepted: see milter_conn_renew */
 	uint64_t replies;
 };
 
@@ -382,6 +383,8 @@ await(struct milter_conn *c, const struct command_row *row, struct milter_ask *a
 		if (!is_last(&reply))
 			continue;
 		if (c->in_at == c->in.len) {
+			c->is_at_end =
+			    row->command == MILTER_EOM && verdict != MILTER_SAYS_ACCEPT;
 			rest(c);
 			return verdict;
 		}
@@ -413,6 +416,7 @@ begin(struct milter_conn *c, const struct command_row *row, struct milter_ask *a
 	if (c->is_broken)
 		BUG("a broken connection to a milter is used");
 	ask->err.kind = ERR_NONE;
+	c->is_at_end = false;
 	if (row->command == MILTER_MAIL)
 		c->skipped = 0;
 	if (c->version < row->since)
@@ -492,6 +496,7 @@ milter_conn_octets(
 void
 milter_conn_abort(struct milter_conn *c)
 {
+	c->is_at_end = false;
 	if (!c->is_broken && !milter_put(&c->out, MILTER_ABORT, VIEW("")))
 		c->is_broken = true;
 }
@@ -502,7 +507,7 @@ milter_conn_renew(struct milter_conn *c)
 	struct err ignored;
 
 	c->skipped = 0;
-	return c->version >= MILTER_VERSION_MAX && !c->is_broken &&
+	return c->version >= MILTER_VERSION_MAX && !c->is_broken && c->is_at_end &&
 	       milter_put(&c->out, MILTER_QUIT_NC, VIEW("")) &&
 	       flush(c, clock_mono_ms(), &ignored) && milter_conn_is_quiet(c);
 }

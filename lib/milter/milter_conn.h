@@ -87,7 +87,9 @@ void milter_conn_abort(struct milter_conn *c);
 
 /*
  * milter_conn_renew - end of the SMTP session, for another one to come: does not wait. False:
- * the milter does not speak version 6, or the connection is of no more use.
+ * the milter does not speak version 6, the connection is of no more use, or its last event was
+ * not the end of a message that the milter has left open (that is: not accepted). Elsewhere
+ * libmilter ignores QUIT_NC, and then all that follows.
  */
 MUST_CHECK bool milter_conn_renew(struct milter_conn *c);
 

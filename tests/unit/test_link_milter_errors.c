@@ -250,6 +250,14 @@ another_session(struct rig *r)
 	r->f.facts.message_id = r->f.facts.helo = "";
 }
 
+/* whole_session - with one message, and no end yet. */
+static void
+whole_session(struct rig *r)
+{
+	assert_int_equal(say_all(r), 0);
+	assert_int_equal(say_message(r), 0);
+}
+
 static void
 test_a_connection_serves_another_session(void **state)
 {
@@ -259,30 +267,52 @@ test_a_connection_serves_another_session(void **state)
 	(void)state;
 	rig_open(&r, NULL, 0);
 	rig_start(&r, "max_idle = 1;");
-	assert_int_equal(say_all(&r), 0);
+	whole_session(&r);
 	another_session(&r);
-	assert_int_equal(say_connect(&r), 0);
+	whole_session(&r);
 	heard = rig_stop(&r);
-	expect_has(heard, "R<c@example.net>|\nA\nK\nDC");
+	expect_has(heard, "\nE\nK\nDC");
 	assert_int_equal(r.peer.connections, 1);
 	rig_close(&r);
 }
 
+/* libmilter ignores QUIT_NC in other states, and then whatever follows. */
 static void
-test_without_max_idle_it_does_not(void **state)
+test_it_is_kept_only_at_the_end_of_an_open_message(void **state)
 {
-	const char *heard;
-	struct rig r;
+	const struct peer_rule accepts[] = { { .command = 'E', .packets = { VIEW("a") } } };
+	static const struct {
+		const char *name, *settings;
+		size_t rules;
+		uint32_t version;
+		bool ends, begins_another;
+	} cases[] = {
+		{ "it was accepted", "max_idle = 1;", 1, 6, true, false },
+		{ "an old version", "max_idle = 1;", 0, 4, true, false },
+		{ "none is to be kept", "", 0, 6, true, false },
+		{ "another message has begun", "max_idle = 1;", 0, 6, true, true },
+		{ "there was no message", "max_idle = 1;", 0, 6, false, false },
+	};
 
 	(void)state;
-	rig_open(&r, NULL, 0);
-	rig_start(&r, "");
-	assert_int_equal(say_all(&r), 0);
-	another_session(&r);
-	assert_int_equal(say_connect(&r), 0);
-	heard = rig_stop(&r);
-	expect_has(heard, "R<c@example.net>|\nA\nQ\n-\nO");
-	rig_close(&r);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct rig r;
+
+		rig_open(&r, accepts, cases[i].rules);
+		r.peer.version = cases[i].version;
+		r.peer.actions = 0;
+		rig_start(&r, cases[i].settings);
+		assert_int_equal(say_connect(&r), 0);
+		if (cases[i].ends)
+			assert_int_equal(say_mail(&r) + say_message(&r), 0);
+		if (cases[i].begins_another)
+			assert_int_equal(say_mail(&r), 0);
+		another_session(&r);
+		assert_int_equal(say_connect(&r), 0);
+		if (strstr(rig_stop(&r), "\nK\n") != NULL || r.peer.connections != 2)
+			fail_msg("%s: %u", cases[i].name, r.peer.connections);
+		rig_close(&r);
+	}
 }
 
 static void
@@ -295,23 +325,16 @@ test_a_kept_connection_that_dies_is_replaced(void **state)
 	struct rig r;
 
 	(void)state;
-	rig_open(&r, rules, 1);
-	rig_start(&r, "max_idle = 1;");
-	assert_int_equal(say_connect(&r), 0);
-	another_session(&r);
-	assert_int_equal(say_connect(&r), 0);
-	rig_stop(&r);
-	assert_int_equal(r.peer.connections, 2);
-	rig_close(&r);
-
-	rig_open(&r, rules, 2); /* once, and not twice */
-	rig_start(&r, "max_idle = 1;");
-	assert_int_equal(say_connect(&r), 0);
-	another_session(&r);
-	assert_int_equal(say_connect(&r), 421);
-	rig_stop(&r);
-	assert_int_equal(r.peer.connections, 2);
-	rig_close(&r);
+	for (int i = 1; i <= 2; i++) { /* once, and not twice */
+		rig_open(&r, rules, (size_t)i);
+		rig_start(&r, "max_idle = 1;");
+		whole_session(&r);
+		another_session(&r);
+		assert_int_equal(say_connect(&r), i == 1 ? 0 : 421);
+		rig_stop(&r);
+		assert_int_equal(r.peer.connections, 2);
+		rig_close(&r);
+	}
 }
 
 static void
@@ -351,7 +374,7 @@ main(void)
 		cmocka_unit_test(test_one_that_wants_content_alone_is_replaced_there),
 		cmocka_unit_test(test_nobody_there),
 		cmocka_unit_test(test_a_connection_serves_another_session),
-		cmocka_unit_test(test_without_max_idle_it_does_not),
+		cmocka_unit_test(test_it_is_kept_only_at_the_end_of_an_open_message),
 		cmocka_unit_test(test_a_kept_connection_that_dies_is_replaced),
 		cmocka_unit_test(test_settings_that_are_refused),
 	};
