@@ -383,7 +383,7 @@ def test_redis_values_that_are_no_good_are_that_keys_trouble(redis, secret, make
     ({"server": "127.0.0.1:{tls_port}", "tls": "implicit", "ca_file": "other"}, ""),
     ({"server": "127.0.0.1:{port}", "tls": "implicit", "ca_file": "other", "timeout": "300ms"},
      "no answer in time"),
-    ({"server": "/nonexistent/redis.sock"}, "connect to /nonexistent/redis.sock"),
+    ({"server": "/nonexistent/redis.sock"}, "/nonexistent/redis.sock: connect"),
 ])
 def test_redis_that_is_set_up_wrongly_is_down(redis, secret, make_tool, gate_keys, more, said):
     more = dict({"password_file": "right"}, **more)
