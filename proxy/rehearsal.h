@@ -116,6 +116,5 @@ void rehearsal_finish(struct rehearsal *r);
 bool rehearsal_is_obeyed(const struct rehearsal_call *call);
 
 const char *rehearsal_verdict_name(enum rehearsal_verdict verdict); /* "accepted" */
-const char *rehearsal_answer_name(enum link_answer answer);	    /* "next" */
 
 #endif

@@ -154,15 +154,3 @@ rehearsal_verdict_name(enum rehearsal_verdict verdict)
 
 	return names[verdict];
 }
-
-const char *
-rehearsal_answer_name(enum link_answer answer)
-{
-	static const char *const names[] = {
-		[LINK_NEXT] = "next",
-		[LINK_REFUSE] = "refuse",
-		[LINK_FAIL] = "fail",
-	};
-
-	return names[answer];
-}

@@ -219,7 +219,6 @@ static void
 make_service(struct snapshot *s, enum gate_role role, struct conf_errors *errors)
 {
 	const struct link_env env = {
-		.role = role,
 		.hostname = s->config->hostname,
 		.temp_dir = s->temp_dir,
 		.message_octets = s->config->limits.message_octets,
@@ -296,6 +295,16 @@ make_chains(struct snapshot *s, struct conf_errors *errors)
 		s->authenticator = auth_create(&s->config->auth, s->config->hostname, errors);
 }
 
+/* if_good - s, or NULL and nothing of it left. */
+static struct snapshot *
+if_good(struct snapshot *s, bool is_good)
+{
+	if (is_good)
+		return s;
+	destroy(s);
+	return NULL;
+}
+
 struct snapshot *
 snapshot_create(struct loaded_config **loaded, struct conf_errors *errors)
 {
@@ -313,11 +322,7 @@ snapshot_create(struct loaded_config **loaded, struct conf_errors *errors)
 	make_dmarc_store(s, errors);
 	make_trace(s, errors);
 	make_chains(s, errors);
-	if (errors->count > errors_before) {
-		destroy(s);
-		return NULL;
-	}
-	return s;
+	return if_good(s, errors->count == errors_before);
 }
 
 struct snapshot *
@@ -331,11 +336,7 @@ snapshot_rehearse(
 	s->dns = dns;
 	make_keyring(s, errors);
 	make_chains(s, errors);
-	if (errors->count > errors_before) {
-		destroy(s);
-		return NULL;
-	}
-	return s;
+	return if_good(s, errors->count == errors_before);
 }
 
 struct snapshot *

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define READ_OCTETS 65536 /* at a time */
@@ -39,6 +40,26 @@ file_read(const char *path, struct buf *out, struct err *err)
 	if (fd < 0)
 		return err_set_errno(err, errno, "cannot be opened");
 	ok = file_read_fd(fd, out, err);
+	(void)close(fd);
+	return ok;
+}
+
+bool
+file_read_regular(const char *path, struct buf *out, struct stat *stat_out, struct err *err)
+{
+	/* O_NONBLOCK: a FIFO in its place. */
+	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	bool ok;
+
+	*stat_out = (struct stat){ 0 };
+	if (fd < 0)
+		return err_set_errno(err, errno, "cannot be opened");
+	if (fstat(fd, stat_out) != 0)
+		ok = err_set_errno(err, errno, "stat");
+	else if (!S_ISREG(stat_out->st_mode))
+		ok = err_set(err, ERR_CONFIG, "is not a regular file");
+	else
+		ok = file_read_fd(fd, out, err);
 	(void)close(fd);
 	return ok;
 }

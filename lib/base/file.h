@@ -13,6 +13,14 @@
 MUST_CHECK bool file_read(const char *path, struct buf *out, struct err *err);
 MUST_CHECK bool file_read_fd(int fd, struct buf *out, struct err *err);
 
+/*
+ * file_read_regular - the whole of a regular file, of which *stat_out is told (zeroed if it
+ * cannot be opened). Errors: also ERR_CONFIG it is something else; a FIFO does not hang us.
+ */
+struct stat;
+MUST_CHECK bool file_read_regular(
+    const char *path, struct buf *out, struct stat *stat_out, struct err *err);
+
 /* file_write_all - all of it, whatever interrupts; false: errno says why. Not synced. */
 MUST_CHECK bool file_write_all(int fd, struct view text);
 

@@ -44,7 +44,6 @@ struct domain_watch;
 struct table_set;
 struct link_env {
 	const char *name; /* of this entry, as the chain writes it: "milter:opendkim" */
-	enum gate_role role;
 	const char *hostname;
 	const char *temp_dir;	  /* for body stores; NULL: none, memory only */
 	int64_t message_octets;	  /* limits.message: cap of a replaced body */
@@ -57,8 +56,7 @@ struct link_env {
 };
 
 struct link {
-	uint32_t abi;  /* LINK_ABI */
-	uint32_t size; /* sizeof(struct link); 0 for a link that is built in */
+	uint32_t abi; /* LINK_ABI */
 	const char *name;
 	const char *summary; /* one line, for the manual */
 	enum link_kind kind;

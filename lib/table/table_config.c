@@ -101,7 +101,7 @@ static const struct conf_row rows[] = {
 
 const struct conf_table table_config_table = {
 	.name = "tables",
-	.help = "Where links look things up: access, identity, relay_domains, lua. Each is a "
+	.help = "Where links look things up: access, identity, relay_domains. Each is a "
 		"table \"TYPE:NAME\" for them.",
 	.size = sizeof(struct table_config),
 	.rows = rows,

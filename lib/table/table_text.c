@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The text of a file table: see table_file.h. Texts live in an arena, the index hashes them. */
+/* The text of a file table: see table_file.h. Texts live in an arena. */
 #include "lib/table/table_file.h"
 
 #include "lib/base/mem.h"
+#include "lib/base/name_index.h"
 
 struct table_text {
 	struct arena arena;
 	struct table_entry *entries; /* owned, count of them */
 	size_t count, room;
-	uint32_t *index;   /* owned, index_size places of entry number + 1; 0: free */
-	size_t index_size; /* a power of two, over twice the count */
+	struct name_index index; /* by key */
 };
 
 /* What one parse needs at hand. */
@@ -33,56 +33,24 @@ parse_error(struct text_parse *p, const char *field, const char *text)
 
 /* ---- the index ---- */
 
-/* hash_key - FNV-1a without case. Only the operator chooses what is in the table. */
-static uint32_t
-hash_key(struct view key)
+static struct view
+key_of(const void *entries, size_t number)
 {
-	uint32_t hash = 2166136261U;
-
-	for (size_t i = 0; i < key.len; i++)
-		hash = (hash ^ (unsigned char)ascii_lower(key.p[i])) * 16777619U;
-	return hash;
-}
-
-/* place_of - in the index: the key's, or the free one where it would stand. */
-static uint32_t *
-place_of(const struct table_text *t, struct view key)
-{
-	size_t at = hash_key(key) & (t->index_size - 1);
-
-	while (t->index[at] != 0 && !view_eq_nocase(t->entries[t->index[at] - 1].key, key))
-		at = (at + 1) & (t->index_size - 1);
-	return &t->index[at];
-}
-
-static void
-grow_index(struct table_text *t)
-{
-	if (t->index_size > 2 * (t->count + 1))
-		return;
-	mem_free(t->index);
-	t->index_size = t->index_size == 0 ? 16 : 2 * t->index_size;
-	t->index = mem_calloc(t->index_size, sizeof(*t->index));
-	for (size_t i = 0; i < t->count; i++)
-		*place_of(t, t->entries[i].key) = (uint32_t)i + 1;
+	return ((const struct table_entry *)entries)[number].key;
 }
 
 /* add_entry - false: the key is there already. */
 static bool
 add_entry(struct table_text *t, const struct table_entry *entry)
 {
-	uint32_t *place;
-
-	grow_index(t);
-	place = place_of(t, entry->key);
-	if (*place != 0)
-		return false;
 	if (t->count == t->room) {
 		t->room = t->room == 0 ? 16 : 2 * t->room;
 		t->entries = mem_realloc(t->entries, t->room * sizeof(*t->entries));
 	}
-	t->entries[t->count++] = *entry;
-	*place = (uint32_t)t->count;
+	t->entries[t->count] = *entry;
+	if (!name_index_add(&t->index, t->entries))
+		return false;
+	t->count++;
 	return true;
 }
 
@@ -212,6 +180,7 @@ table_text_parse(const char *file, struct view text, struct conf_errors *errors)
 	struct view line;
 
 	arena_init(&t->arena);
+	name_index_init(&t->index, key_of);
 	while (view_split(&text, '\n', &line)) {
 		p.where.line++;
 		parse_line(&p, line);
@@ -228,7 +197,7 @@ table_text_destroy(struct table_text **t)
 	if (*t == NULL)
 		return;
 	mem_free((*t)->entries);
-	mem_free((*t)->index);
+	name_index_finish(&(*t)->index);
 	arena_finish(&(*t)->arena);
 	mem_free(*t);
 	*t = NULL;
@@ -249,7 +218,7 @@ table_text_get(const struct table_text *t, size_t index)
 const struct table_entry *
 table_text_find(const struct table_text *t, struct view key)
 {
-	const uint32_t number = t->count > 0 ? *place_of(t, key) : 0;
+	const size_t number = name_index_find(&t->index, t->entries, key);
 
-	return number > 0 ? &t->entries[number - 1] : NULL;
+	return number != SIZE_MAX ? &t->entries[number] : NULL;
 }

@@ -86,7 +86,7 @@ edit_open(struct users_edit *e, const char *path, struct err *err)
 		if (errno != EINTR)
 			return err_set_errno(err, errno, "%s: lock", e->folder);
 	}
-	if (users_file_read(e->path, &e->old, &e->st, err))
+	if (file_read_regular(e->path, &e->old, &e->st, err))
 		return true;
 	e->is_new = err->errnum == ENOENT;
 	return e->is_new;

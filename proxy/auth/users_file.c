@@ -2,65 +2,19 @@
 /* See users_file.h. */
 #include "proxy/auth/users_file.h"
 
-#include "lib/base/buf.h"
-#include "lib/base/clock.h"
+#include "lib/base/file.h"
+#include "lib/base/file_watch.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <pthread.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#define LOOK_EVERY_MS 1000
-
 struct users_file {
-	char *path; /* owned */
+	struct file_watch watch;
 	enum users_form form;
 	void (*on_change)(void);
 
 	pthread_mutex_t lock;
 	struct users_table *table; /* guarded by lock; one reference is ours */
-	int64_t look_at_ms;	   /* guarded by lock: not before */
-	bool is_looking;	   /* guarded by lock: one thread is, and owns what follows */
-	struct stat seen;	   /* of the file that was read last, good or bad */
 };
-
-bool
-users_file_read(const char *path, struct buf *out, struct stat *stat_out, struct err *err)
-{
-	/* O_NONBLOCK: a FIFO in its place must not hang us. */
-	const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-	ssize_t got = -1;
-	char *room;
-
-	if (fd < 0)
-		return err_set_errno(err, errno, "open");
-	if (fstat(fd, stat_out) != 0) {
-		err_set_errno(err, errno, "stat");
-	} else if (!S_ISREG(stat_out->st_mode)) {
-		err_set(err, ERR_CONFIG, "is not a regular file");
-	} else if ((uint64_t)stat_out->st_size > USERS_FILE_MAX) {
-		err_set(err, ERR_LIMIT, "is over 64 MiB");
-	} else {
-		do {
-			room = buf_reserve(out, 65536);
-			if (room == NULL) {
-				got = -1;
-				err_set(err, ERR_LIMIT, "is over 64 MiB");
-				break;
-			}
-			got = read(fd, room, 65536);
-			if (got < 0)
-				err_set_errno(err, errno, "read");
-			else
-				buf_commit(out, (size_t)got);
-		} while (got > 0);
-	}
-	close(fd);
-	return got == 0;
-}
 
 /* mode_is_safe - hashes are nobody's business, and neither is who may send as whom. */
 static bool
@@ -74,22 +28,21 @@ mode_is_safe(const struct stat *st, enum users_form form, struct err *err)
 	return true;
 }
 
-/* load - read and parse; NULL when an error was added. *seen_out is zeroed without a file. */
+/* load - read and parse; NULL when an error was added. */
 static struct users_table *
-load(const struct users_file *f, struct stat *seen_out, struct conf_errors *errors)
+load(struct users_file *f, struct conf_errors *errors)
 {
 	struct users_table *table = NULL;
 	struct err err = { .kind = ERR_NONE };
 	struct buf text;
 
-	*seen_out = (struct stat){ 0 };
-	buf_init(&text, USERS_FILE_MAX + 65536);
-	if (users_file_read(f->path, &text, seen_out, &err) &&
-	    mode_is_safe(seen_out, f->form, &err))
-		table = users_table_parse(f->path, buf_view(&text), f->form, errors);
+	buf_init(&text, USERS_FILE_MAX);
+	if (file_read_regular(f->watch.path, &text, &f->watch.seen, &err) &&
+	    mode_is_safe(&f->watch.seen, f->form, &err))
+		table = users_table_parse(f->watch.path, buf_view(&text), f->form, errors);
 	else
-		conf_error(
-		    errors, (struct conf_where){ .file = f->path }, "users", "%s", err.text);
+		conf_error(errors, (struct conf_where){ .file = f->watch.path }, "users", "%s",
+		    err.text);
 	buf_finish(&text);
 	return table;
 }
@@ -100,12 +53,11 @@ users_file_create(
 {
 	struct users_file *f = mem_calloc(1, sizeof(*f));
 
-	f->path = mem_strdup(path);
+	file_watch_init(&f->watch, path);
 	f->form = form;
 	f->on_change = on_change;
 	pthread_mutex_init(&f->lock, NULL);
-	f->table = load(f, &f->seen, errors);
-	f->look_at_ms = clock_mono_ms() + LOOK_EVERY_MS;
+	f->table = load(f, errors);
 	if (f->table == NULL)
 		users_file_destroy(&f);
 	return f;
@@ -118,19 +70,9 @@ users_file_destroy(struct users_file **f)
 		return;
 	users_table_unref(&(*f)->table);
 	pthread_mutex_destroy(&(*f)->lock);
-	mem_free((*f)->path);
+	file_watch_finish(&(*f)->watch);
 	mem_free(*f);
 	*f = NULL;
-}
-
-static bool
-is_same_file(const struct stat *a, const struct stat *b)
-{
-	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-	       a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-	       a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
-	       a->st_ctim.tv_sec == b->st_ctim.tv_sec &&
-	       a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
 /* swap - the new table for the old one. */
@@ -152,18 +94,15 @@ swap(struct users_file *f, struct users_table *table)
 static void
 look(struct users_file *f)
 {
-	struct stat now;
 	struct conf_errors errors;
 	struct users_table *table;
 
-	if (stat(f->path, &now) != 0)
-		now = (struct stat){ 0 };
-	if (is_same_file(&now, &f->seen))
+	if (!file_watch_has_changed(&f->watch))
 		return;
 	conf_errors_init(&errors);
-	table = load(f, &f->seen, &errors);
+	table = load(f, &errors);
 	if (table != NULL) {
-		log_event(LEVEL_INFO, "auth.users_read", LOG_STR("file", f->path),
+		log_event(LEVEL_INFO, "auth.users_read", LOG_STR("file", f->watch.path),
 		    LOG_U64("logins", users_table_count(table)));
 		swap(f, table);
 	}
@@ -175,20 +114,10 @@ look(struct users_file *f)
 void
 users_file_refresh(struct users_file *f)
 {
-	bool is_due;
-
-	pthread_mutex_lock(&f->lock);
-	is_due = !f->is_looking && clock_mono_ms() >= f->look_at_ms;
-	if (is_due)
-		f->is_looking = true;
-	pthread_mutex_unlock(&f->lock);
-	if (!is_due)
+	if (!file_watch_begin(&f->watch))
 		return;
 	look(f);
-	pthread_mutex_lock(&f->lock);
-	f->look_at_ms = clock_mono_ms() + LOOK_EVERY_MS;
-	f->is_looking = false;
-	pthread_mutex_unlock(&f->lock);
+	file_watch_end(&f->watch);
 }
 
 struct users_table *

@@ -27,13 +27,4 @@ void users_file_refresh(struct users_file *f);
 /* users_file_take - the table of now, with a reference for the caller: users_table_unref it. */
 MUST_CHECK struct users_table *users_file_take(struct users_file *f);
 
-/*
- * users_file_read - the whole file into a buffer with room for USERS_FILE_MAX. *mode_out are
- * its permission bits. Errors: ERR_IO; ERR_CONFIG it is not a regular file; ERR_LIMIT.
- */
-struct buf;
-struct stat;
-MUST_CHECK bool users_file_read(
-    const char *path, struct buf *out, struct stat *stat_out, struct err *err);
-
 #endif

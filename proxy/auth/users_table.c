@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* See users_table.h. The texts live in the table's arena; the index is open hashing over it. */
+/* See users_table.h. The texts live in the table's arena. */
 #include "proxy/auth/users_table.h"
 
 #include "lib/base/mem.h"
+#include "lib/base/name_index.h"
 #include "lib/mail/sender_pattern.h"
 #include "proxy/auth/passwd_hash.h"
 
@@ -17,8 +18,7 @@ struct users_table {
 	struct arena arena;
 	struct user *users; /* owned, count of them */
 	size_t count, room;
-	uint32_t *index;   /* owned, index_size places of user number + 1; 0: free */
-	size_t index_size; /* a power of two, over twice the count */
+	struct name_index index; /* by login */
 	const char *dummy;
 };
 
@@ -77,57 +77,24 @@ users_line_parse(struct view line)
 	return out;
 }
 
-/* hash_login - FNV-1a without case. Only the operator chooses what is in the table. */
-static uint32_t
-hash_login(struct view login)
+static struct view
+login_of(const void *users, size_t number)
 {
-	uint32_t hash = 2166136261U;
-
-	for (size_t i = 0; i < login.len; i++)
-		hash = (hash ^ (unsigned char)ascii_lower(login.p[i])) * 16777619U;
-	return hash;
-}
-
-/* place_of - in the index: the login's, or the free one where it would stand. */
-static uint32_t *
-place_of(const struct users_table *t, struct view login)
-{
-	size_t at = hash_login(login) & (t->index_size - 1);
-
-	while (t->index[at] != 0 &&
-	       !view_eq_nocase(view_of(t->users[t->index[at] - 1].login), login))
-		at = (at + 1) & (t->index_size - 1);
-	return &t->index[at];
-}
-
-static void
-grow_index(struct users_table *t)
-{
-	if (t->index_size > 2 * (t->count + 1))
-		return;
-	mem_free(t->index);
-	t->index_size = t->index_size == 0 ? 16 : 2 * t->index_size;
-	t->index = mem_calloc(t->index_size, sizeof(*t->index));
-	for (size_t i = 0; i < t->count; i++)
-		*place_of(t, view_of(t->users[i].login)) = (uint32_t)i + 1;
+	return view_of(((const struct user *)users)[number].login);
 }
 
 /* add_user - false: the login is there already. */
 static bool
 add_user(struct users_table *t, const struct user *u)
 {
-	uint32_t *place;
-
-	grow_index(t);
-	place = place_of(t, view_of(u->login));
-	if (*place != 0)
-		return false;
 	if (t->count == t->room) {
 		t->room = t->room == 0 ? 16 : 2 * t->room;
 		t->users = mem_realloc(t->users, t->room * sizeof(*t->users));
 	}
-	t->users[t->count++] = *u;
-	*place = (uint32_t)t->count;
+	t->users[t->count] = *u;
+	if (!name_index_add(&t->index, t->users))
+		return false;
+	t->count++;
 	return true;
 }
 
@@ -315,7 +282,7 @@ users_table_parse(
 	p.table = mem_calloc(1, sizeof(*p.table));
 	atomic_init(&p.table->references, 1);
 	arena_init(&p.table->arena);
-	grow_index(p.table);
+	name_index_init(&p.table->index, login_of);
 	if (text.len > USERS_FILE_MAX) {
 		parse_error(&p, "file", "is over 64 MiB");
 		text.len = 0;
@@ -344,7 +311,7 @@ users_table_unref(struct users_table **t)
 	if (*t != NULL && atomic_fetch_sub(&(*t)->references, 1) == 1) {
 		arena_finish(&(*t)->arena);
 		mem_free((*t)->users);
-		mem_free((*t)->index);
+		name_index_finish(&(*t)->index);
 		mem_free(*t);
 	}
 	*t = NULL;
@@ -353,9 +320,9 @@ users_table_unref(struct users_table **t)
 const struct user *
 users_table_find(const struct users_table *t, struct view login)
 {
-	const uint32_t n = *place_of(t, login);
+	const size_t number = name_index_find(&t->index, t->users, login);
 
-	return n != 0 ? &t->users[n - 1] : NULL;
+	return number != SIZE_MAX ? &t->users[number] : NULL;
 }
 
 size_t

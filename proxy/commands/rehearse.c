@@ -124,19 +124,3 @@ rehearse_time(const char *text, int64_t *out)
 	*out = (int64_t)timegm(&tm);
 	return *out >= 0;
 }
-
-const char *
-rehearse_change_name(enum edit_change change)
-{
-	static const char *const names[] = {
-		[CHANGE_ADDED] = "added",
-		[CHANGE_REMOVED] = "removed",
-		[CHANGE_BODY] = "body",
-		[CHANGE_SENDER] = "sender",
-		[CHANGE_RECIPIENT_ADDED] = "recipient_added",
-		[CHANGE_RECIPIENT_REMOVED] = "recipient_removed",
-		[CHANGE_DISCARD] = "discard",
-	};
-
-	return names[change];
-}

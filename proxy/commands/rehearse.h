@@ -62,6 +62,4 @@ MUST_CHECK bool rehearse_tell(
     const struct rehearse_story *story, const char *prefix, struct buf *out);
 MUST_CHECK bool rehearse_tell_json(const struct rehearse_story *story, struct buf *out);
 
-const char *rehearse_change_name(enum edit_change change); /* "added" */
-
 #endif

@@ -122,7 +122,7 @@ put_changes(struct json *j, const struct rehearsal_call *call)
 	json_open(j, "changes", '[');
 	for (size_t i = 0; i < call->change_count; i++) {
 		json_open(j, NULL, '{');
-		json_str(j, "change", rehearse_change_name(call->changes[i].change));
+		json_str(j, "change", edit_change_name(call->changes[i].change));
 		json_int(j, "index", (int64_t)call->changes[i].index);
 		json_view(j, "text", call->changes[i].text);
 		json_close(j);
@@ -137,7 +137,7 @@ put_call(struct json *j, struct dns_recorder *dns, const struct rehearsal_call *
 	json_str(j, "link", call->link);
 	json_str(j, "stage", chain_stage_name(call->stage));
 	json_str(j, "recipient", call->recipient);
-	json_str(j, "verdict", rehearsal_answer_name(call->answer));
+	json_str(j, "verdict", chain_answer_name(call->answer));
 	json_str(j, "mode", call->mode == MODE_SHADOW ? "shadow" : "enforce");
 	json_str(j, "on_error", call->on_error == ON_ERROR_PASS ? "pass" : "defer");
 	json_bool(j, "obeyed", rehearsal_is_obeyed(call));

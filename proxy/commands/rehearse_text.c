@@ -235,7 +235,7 @@ say_call(struct teller *t, const struct rehearsal_call *call)
 {
 	begin(t, 2);
 	say_safe_str(t, call->link);
-	say(t, ": %s%s (%lld us)\n", rehearsal_answer_name(call->answer), fate(call),
+	say(t, ": %s%s (%lld us)\n", chain_answer_name(call->answer), fate(call),
 	    (long long)call->took_us);
 	if (call->reply != NULL)
 		say_reply(t, 4, call->reply);
