@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* Loading the configuration file, and turning chains of names into chains of links. */
+/* Loading the configuration file, and what each service needs. Its chain: config_chain.c. */
 #include "proxy/config.h"
 
 #include "lib/base/mem.h"
@@ -8,8 +8,6 @@
 #include "proxy/links.h"
 
 #include <stdio.h>
-
-#define PATH_MAX_TEXT 64 /* octets of a path in an error: "submission.chain[3]" */
 
 struct conf_where
 config_where(const struct loaded_config *c, struct conf_where where)
@@ -29,67 +27,8 @@ config_has_role(const struct config *config, enum gate_role role)
 	return false;
 }
 
-/* One service while its chain is made. */
-struct service_load {
-	struct loaded_config *config;
-	const struct config_service *service;
-	const char *name;
-	enum gate_role role;
-	struct conf_errors *errors;
-};
-
 static void
-report_unknown_link(const struct service_load *load, const char *path, const char *name)
-{
-	const char *names[32];
-	size_t count = 0;
-	const char *near;
-
-	for (; count < builtin_link_count && count < ARRAY_LEN(names); count++)
-		names[count] = builtin_links[count]->name;
-	near = conf_nearest(name, names, count);
-	conf_error(load->errors, config_where(load->config, load->service->where), path,
-	    "there is no link \"%s\"%s%s%s", name, near != NULL ? " (did you mean \"" : "",
-	    near != NULL ? near : "", near != NULL ? "\"?)" : "");
-}
-
-/* load_entry - the link called name into *entry; false: an error was added. */
-static bool
-load_entry(const struct service_load *load, size_t index, struct chain_entry *entry)
-{
-	const struct conf_strings *chain = &load->service->chain;
-	const char *name = chain->items[index];
-	const struct conf_where where = config_where(load->config, load->service->where);
-	char path[PATH_MAX_TEXT];
-	size_t link = 0;
-
-	snprintf(path, sizeof(path), "%s.chain[%zu]", load->name, index);
-	while (link < builtin_link_count && strcmp(builtin_links[link]->name, name) != 0)
-		link++;
-	if (link == builtin_link_count) {
-		report_unknown_link(load, path, name);
-		return false;
-	}
-	for (size_t i = 0; i < index; i++) {
-		if (strcmp(chain->items[i], name) != 0)
-			continue;
-		conf_error(load->errors, where, path, "\"%s\" is in this chain already", name);
-		return false;
-	}
-	if (load->role == ROLE_INBOUND && strcmp(name, "identity") == 0) {
-		conf_error(load->errors, where, path,
-		    "\"identity\" is about logins, and nobody logs in on an inbound listener");
-		return false;
-	}
-	if (load->config->groups[link].target_out == NULL)
-		return false; /* its group has errors, which were reported */
-	*entry = link_group_entry(builtin_links[link], load->config->groups[link].target_out);
-	entry->where = config_where(load->config, entry->where);
-	return true;
-}
-
-static void
-check_service_upstream(const struct service_load *load)
+check_service_upstream(const struct chain_load *load)
 {
 	const struct conf_list *list = &load->config->config.upstreams;
 	const struct config_upstream *upstreams = list->items;
@@ -97,7 +36,7 @@ check_service_upstream(const struct service_load *load)
 	const char *wanted = load->service->upstream;
 	const char **names =
 	    arena_alloc(&load->config->arena, (list->count + 1) * sizeof(*names));
-	char path[PATH_MAX_TEXT];
+	char path[CONFIG_PATH_ROOM];
 	const char *near;
 
 	snprintf(path, sizeof(path), "%s.upstream", load->name);
@@ -118,7 +57,7 @@ check_service_upstream(const struct service_load *load)
 }
 
 static void
-load_service(const struct service_load *load, struct chain_entry **chain_out, size_t *count_out)
+load_service(const struct chain_load *load, struct chain_entry **chain_out, size_t *count_out)
 {
 	const struct config_service *service = load->service;
 
@@ -138,7 +77,7 @@ load_service(const struct service_load *load, struct chain_entry **chain_out, si
 		    "submission.chain",
 		    "is missing: which links does a message pass? \"identity\" should be one");
 	for (size_t i = 0; i < service->chain.count; i++) {
-		if (load_entry(load, i, &(*chain_out)[*count_out]))
+		if (config_load_entry(load, i, &(*chain_out)[*count_out]))
 			(*count_out)++;
 	}
 }
@@ -146,10 +85,9 @@ load_service(const struct service_load *load, struct chain_entry **chain_out, si
 static void
 load_services(struct loaded_config *c, struct conf_errors *errors)
 {
-	struct service_load submission = { c, &c->config.submission, "submission",
+	struct chain_load submission = { c, &c->config.submission, "submission",
 		ROLE_SUBMISSION, errors };
-	struct service_load inbound = { c, &c->config.inbound, "inbound", ROLE_INBOUND,
-		errors };
+	struct chain_load inbound = { c, &c->config.inbound, "inbound", ROLE_INBOUND, errors };
 
 	load_service(&submission, &c->submission_chain, &c->submission_count);
 	load_service(&inbound, &c->inbound_chain, &c->inbound_count);
@@ -203,6 +141,7 @@ config_load(const char *file, struct conf_errors *errors)
 		config_check_limits(c, errors);
 		config_check_dmarc_reports(c, errors);
 		config_check_trace(c, errors);
+		config_check_instances(c, errors);
 		load_services(c, errors);
 	}
 	if (errors->count > errors_before)

@@ -20,6 +20,25 @@ void config_check_trace(const struct loaded_config *c, struct conf_errors *error
 void config_check_dmarc_reports(const struct loaded_config *c, struct conf_errors *errors);
 void config_warn_dmarc_reports(const struct loaded_config *c, struct conf_errors *warnings);
 
+#define CONFIG_PATH_ROOM 64 /* octets of a path in an error: "submission.chain[3]" */
+
+/* One service while its chain is made. */
+struct chain_load {
+	struct loaded_config *config;
+	const struct config_service *service;
+	const char *name; /* "submission" */
+	enum gate_role role;
+	struct conf_errors *errors;
+};
+
+/* config_load_entry - the link that chain[index] calls, into *entry; false: an error was added.
+ */
+MUST_CHECK bool config_load_entry(
+    const struct chain_load *load, size_t index, struct chain_entry *entry);
+
+/* config_check_instances - the names of the groups of links that have several. */
+void config_check_instances(const struct loaded_config *c, struct conf_errors *errors);
+
 /* config_has_role - is there a listener of this role? */
 bool config_has_role(const struct config *config, enum gate_role role);
 

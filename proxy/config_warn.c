@@ -20,9 +20,11 @@ chain_find(const struct chain_entry *chain, size_t count, const char *name)
 static bool
 chain_counts(const struct chain_entry *chain, size_t count, const char *name)
 {
-	const size_t at = chain_find(chain, count, name);
-
-	return at != SIZE_MAX && chain[at].mode != MODE_SHADOW;
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(chain[i].link->name, name) == 0 && chain[i].mode != MODE_SHADOW)
+			return true;
+	}
+	return false;
 }
 
 static void
@@ -68,7 +70,7 @@ warn_identity(const struct loaded_config *c, struct conf_errors *warnings)
 	if (at == SIZE_MAX)
 		conf_error(warnings, where, "submission.chain",
 		    "has no \"identity\": every user may send as anybody");
-	else if (c->submission_chain[at].mode == MODE_SHADOW)
+	else if (!chain_counts(c->submission_chain, c->submission_count, "identity"))
 		conf_error(warnings, c->submission_chain[at].where, "identity.mode",
 		    "is \"shadow\": every user may send as anybody");
 }
@@ -109,7 +111,7 @@ warn_signing(const struct loaded_config *c, struct conf_errors *warnings)
 			conf_error(warnings, where, "submission.chain",
 			    "\"%s\" stands behind \"dkim_sign\": what it changes breaks the "
 			    "signature",
-			    link->name);
+			    c->submission_chain[i].name);
 	}
 }
 

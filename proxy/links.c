@@ -82,3 +82,19 @@ link_group_entry(const struct link *link, const void *group)
 		.timeout_ms = g->common.timeout_ms,
 	};
 }
+
+const char *
+link_group_name(const void *group)
+{
+	const struct link_group *g = group;
+
+	return g->common.name;
+}
+
+struct conf_where
+link_group_where(const void *group)
+{
+	const struct link_group *g = group;
+
+	return g->where;
+}

@@ -20,4 +20,8 @@ const struct conf_table *link_group_table(const struct link *link, struct arena 
 /* link_group_entry - a group that such a table filled, as a chain entry; borrows from group. */
 struct chain_entry link_group_entry(const struct link *link, const void *group);
 
+/* link_group_name - its `name`, or NULL; link_group_where - where it was written. */
+const char *link_group_name(const void *group);
+struct conf_where link_group_where(const void *group);
+
 #endif

@@ -74,10 +74,15 @@ struct conf_table {
 	size_t where_offset;
 };
 
-/* A further top-level group that a part of the program brings along (a link's settings). */
+/*
+ * A further top-level group that a part of the program brings along (a link's settings); or
+ * several of them, as a list.
+ */
 struct conf_extra {
 	const struct conf_table *table; /* table->name is the key */
-	void *target_out;		/* struct of the table, allocated in the arena */
+	void *target_out;		/* count structs of the table, allocated in the arena */
+	size_t count;			/* 1, or how many the list has */
+	bool is_list;
 };
 
 /* Gathered errors: "proxy.conf:12: listeners[1].tls: ..." each. */

@@ -203,8 +203,14 @@ conf_dump(const struct conf_table *table, const void *values, struct buf *out)
 }
 
 bool
-conf_dump_group(const struct conf_table *table, const void *values, struct buf *out)
+conf_dump_extra(const struct conf_extra *extra, struct buf *out)
 {
-	return buf_printf(out, "%s = ", table->name) && dump_braces(out, table, values, 0) &&
-	       buf_add_str(out, ";\n");
+	const struct conf_list list = { extra->target_out, extra->count };
+	bool ok = buf_printf(out, "%s = ", extra->table->name);
+
+	if (extra->is_list)
+		ok = ok && dump_list(out, extra->table, &list, 0);
+	else
+		ok = ok && dump_braces(out, extra->table, extra->target_out, 0);
+	return ok && buf_add_str(out, ";\n");
 }

@@ -14,8 +14,7 @@
  */
 MUST_CHECK bool conf_dump(const struct conf_table *table, const void *values, struct buf *out);
 
-/* conf_dump_group - the same as a group of the table's name. */
-MUST_CHECK bool conf_dump_group(
-    const struct conf_table *table, const void *values, struct buf *out);
+/* conf_dump_extra - the same as a group of the table's name, or as the list of them. */
+MUST_CHECK bool conf_dump_extra(const struct conf_extra *extra, struct buf *out);
 
 #endif

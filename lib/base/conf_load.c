@@ -170,8 +170,9 @@ find_extra(const struct load *load, const char *key)
 }
 
 static void
-read_extra(struct load *load, const struct conf_extra *extra, const config_setting_t *setting)
+read_extra(struct load *load, struct conf_extra *extra, const config_setting_t *setting)
 {
+	struct conf_list list = { extra->target_out, 1 };
 	struct conf_row row = {
 		.key = extra->table->name, .type = CONF_GROUP, .table = extra->table
 	};
@@ -181,7 +182,19 @@ read_extra(struct load *load, const struct conf_extra *extra, const config_setti
 		.where = where_of(load, setting),
 		.arena = load->arena,
 		.errors = load->errors };
-	read_row_group(load, &slot, setting);
+	if (config_setting_type(setting) != CONFIG_TYPE_LIST) {
+		read_row_group(load, &slot, setting);
+		return;
+	}
+	slot.member = &list;
+	read_row_list(load, &slot, setting);
+	if (list.count == 0) {
+		conf_error(load->errors, slot.where, slot.path, "is a list without a group");
+		return;
+	}
+	extra->target_out = list.items;
+	extra->count = list.count;
+	extra->is_list = true;
 }
 
 static void
@@ -286,6 +299,8 @@ conf_load(const char *file, const struct conf_table *root, void *target,
 	set_defaults(&load, root, target);
 	for (size_t i = 0; i < extra_count; i++) {
 		extras[i].target_out = arena_alloc(arena, extras[i].table->size);
+		extras[i].count = 1;
+		extras[i].is_list = false;
 		set_defaults(&load, extras[i].table, extras[i].target_out);
 	}
 	if (conf_source_read(&source, load.file, arena, errors))

@@ -21,6 +21,11 @@ static const struct conf_choice on_error_choices[] = {
 };
 
 const struct conf_row chain_common_rows[] = {
+	{ .key = "name",
+	    .type = CONF_STRING,
+	    .offset = offsetof(struct chain_common, name),
+	    .help = "Of one group, where the link has a list of them: a chain calls it as "
+		    "\"link:name\"." },
 	{ .key = "mode",
 	    .type = CONF_ENUM,
 	    .offset = offsetof(struct chain_common, mode),

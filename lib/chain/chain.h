@@ -15,8 +15,9 @@ enum link_mode { MODE_ENFORCE, MODE_SHADOW };
 enum link_on_error { ON_ERROR_DEFER, ON_ERROR_PASS };
 
 struct chain_common {
-	int mode;     /* enum link_mode */
-	int on_error; /* enum link_on_error */
+	const char *name; /* of the group, where a link has several; NULL: none */
+	int mode;	  /* enum link_mode */
+	int on_error;	  /* enum link_on_error */
 	int64_t timeout_ms;
 };
 

@@ -42,7 +42,11 @@ static const char manual_links[] =
     "in\n"
     "which they run. No link can skip a later one. A link's settings stand in the group with "
     "its\n"
-    "name; a group that is left out means the defaults. Put a new link into `mode = "
+    "name; a group that is left out means the defaults. A link that shall run several times "
+    "has a "
+    "list of\ngroups, each with its `name`: `milter: ( { name = \"a\"; ... }, { name = \"b\"; "
+    "... } )` "
+    "and, in\nthe chain, `\"milter:a\", \"milter:b\"`. Put a new link into `mode = "
     "\"shadow\"`\n"
     "first, and read in the log what it would have done. More about links: "
     "[FILTERS.md](FILTERS.md).\n"
@@ -102,8 +106,7 @@ dump(const struct loaded_config *config)
 	buf_init(&out, OUTPUT_MAX);
 	ok = conf_dump(&config_table, &config->config, &out);
 	for (size_t i = 0; ok && i < builtin_link_count; i++)
-		ok = conf_dump_group(
-		    config->groups[i].table, config->groups[i].target_out, &out);
+		ok = conf_dump_extra(&config->groups[i], &out);
 	ok = ok && fwrite(out.p, 1, out.len, stdout) == out.len && fflush(stdout) == 0;
 	buf_finish(&out);
 	return ok;

@@ -187,6 +187,45 @@ static const struct error_case error_cases[] = {
 	{ "identity where nobody logs in",
 	    { .rest = "inbound: { upstream = \"mta\"; chain = [ \"identity\" ]; };" },
 	    ":8: inbound.chain[0]: \"identity\" is about logins" },
+	{ "a group of a link that has none with a name",
+	    { .submission = "submission: { upstream = \"mta\"; chain = [ \"identity\", "
+			    "\"access:a\" ]; };" },
+	    ":7: submission.chain[1]: no group of \"access\" has name = \"a\": write access: ( "
+	    "{ name = \"a\"; ... } )" },
+	{ "a group of a link that is not among its groups",
+	    { .submission = "submission: { upstream = \"mta\"; chain = [ \"identity\", "
+			    "\"access:c\" ]; };",
+		.rest = "access: ( { name = \"a\"; }, { name = \"b\"; } );" },
+	    ":7: submission.chain[1]: no group of \"access\" has name = \"c\"; there is "
+	    "\"access:a\", \"access:b\"" },
+	{ "a link of several groups without a name",
+	    { .submission = "submission: { upstream = \"mta\"; chain = [ \"identity\", "
+			    "\"access\" ]; };",
+		.rest = "access: ( { name = \"a\"; }, { name = \"b\"; } );" },
+	    ":7: submission.chain[1]: every group of \"access\" has a name: which one is it? "
+	    "\"access:a\", \"access:b\"" },
+	{ "a group that is there twice",
+	    { .submission = "submission: { upstream = \"mta\"; chain = [ \"identity\", "
+			    "\"access:a\", \"access:b\", \"access:a\" ]; };",
+		.rest = "access: ( { name = \"a\"; }, { name = \"b\"; } );" },
+	    ":7: submission.chain[3]: \"access:a\" is in this chain already" },
+	{ "an empty name of a group",
+	    { .submission = "submission: { upstream = \"mta\"; chain = [ \"identity\", "
+			    "\"access:\" ]; };",
+		.rest = "access: ( { name = \"a\"; }, { name = \"b\"; } );" },
+	    ":7: submission.chain[1]: no group of \"access\" has name = \"\"; there is" },
+	{ "two groups of one name",
+	    { .rest = "access: ( { name = \"a\"; },\n { name = \"a\"; } );" },
+	    ":9: access[1].name: \"a\" is the name of access[0] already" },
+	{ "two groups without a name", { .rest = "access: ( { },\n { } );" },
+	    ":9: access[1].name: is missing, as it is in access[0]" },
+	{ "a name that is none", { .rest = "access: ( { name = \"a b\"; } );" },
+	    ":8: access[0].name: must be 1 to 32 letters" },
+	{ "a list of no groups", { .rest = "access: ( );" },
+	    ":8: access: is a list without a group" },
+	{ "an error in the second group",
+	    { .rest = "access: ( { name = \"a\"; },\n { alow = 1; } );" },
+	    ":9: access[1].alow: " },
 	{ "a group of a link that does not exist", { .rest = "identiy: { reply_to = true; };" },
 	    ":8: identiy: " },
 	{ "a setting that a link does not have", { .rest = "identity: { replyto = true; };" },

@@ -125,7 +125,7 @@ dump(const struct loaded_config *c)
 	buf_init(&out, 1 << 20);
 	assert_true(conf_dump(&config_table, &c->config, &out));
 	for (size_t i = 0; i < builtin_link_count; i++)
-		assert_true(conf_dump_group(c->groups[i].table, c->groups[i].target_out, &out));
+		assert_true(conf_dump_extra(&c->groups[i], &out));
 	assert_true(buf_add(&out, "", 1));
 	return out;
 }
@@ -137,6 +137,7 @@ test_a_dump_reads_back_as_what_it_was(void **state)
 		.rest = "limits: { greeting = \"1500ms\"; message = \"3G\"; memory = 5000; };\n"
 			"log: { format = \"json\"; };\n"
 			"access: { deny = [ \"192.0.2.1\", \"2001:db8::/32\" ]; };\n"
+			"hop_limit: ( { name = \"a\"; max = 3; }, { max = 4; } );\n"
 			"state_dir = \"/tmp/a \\\"b\\\" c\";",
 	};
 	struct conf_errors errors;
