@@ -75,6 +75,7 @@ FUZZ_BIN := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/fuzz/fuzz_$(or $(FUZZ),*)
 LOAD_BIN := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/load/*.c))
 INTEROP_BIN := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/interop/*.c))
 MAN      := $(wildcard docs/man/*.[1-8])
+PLUGINS  := $(patsubst dist/examples/plugins/%.c,$(BUILD)/plugins/%.so,$(wildcard dist/examples/plugins/*.c))
 UNITS    := gatepost.service gatepost-dmarc-report.service gatepost-dmarc-report.timer
 
 ifeq ($(V),1)
@@ -94,9 +95,12 @@ FORCE:
 .PHONY: FORCE all archive units check unit dialog interop test asan tsan fuzz fuzz-quick fuzz-bins fuzz-objects lint \
 	cover bench load loads docs demo run install clean deps format help
 
+# What plugins include; tools/plugin_api.py tells (make docs).
+HEADERS = $(shell cat dist/plugin.headers)
+
 # ---- build ----------------------------------------------------------------------------------
 
-all: $(ARCHIVE) $(BINARY) ## build the binary into build/ (V=1 shows commands; CC=, SAN=, BUILD=, CI=true)
+all: $(ARCHIVE) $(BINARY) $(PLUGINS) ## build the binary into build/ (V=1 shows commands; CC=, SAN=, BUILD=, CI=true)
 
 archive: $(ARCHIVE)
 units: $(UNIT_BIN)
@@ -125,9 +129,15 @@ $(ARCHIVE): $(LIB_OBJ) $(BUILD)/.objects
 	$(Q)rm -f $@ # q, not r: two folders may hold files of one name
 	$(Q)$(AR) qcs $@ $(LIB_OBJ)
 
-$(BUILD)/gatepost: $(MAIN_OBJ) $(ARCHIVE)
+$(BUILD)/gatepost: $(MAIN_OBJ) $(ARCHIVE) dist/plugin.exports
 	$(say) LINK $@
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $(MAIN_OBJ) $(ARCHIVE) $(ALL_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -Wl,--dynamic-list=dist/plugin.exports -o $@ $(MAIN_OBJ) $(ARCHIVE) $(ALL_LIBS)
+
+# As pkg-config gatepost tells those who build theirs elsewhere.
+$(BUILD)/plugins/%.so: dist/examples/plugins/%.c $(BUILD)/.flags
+	$(say) PLUGIN $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) -I. -D_GNU_SOURCE -std=c17 $(WARNINGS) $(MODE_FLAGS) -fPIC -shared -MMD -MP -o $@ $<
 
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(ARCHIVE)
 	$(say) LINK $@
@@ -219,10 +229,13 @@ run: ## the demo's set-up, and keep serving
 	$(Q)$(MAKE) -j$(JOBS) all
 	$(Q)tools/demo.sh --keep $(BUILD)/gatepost
 
-docs: all ## write docs/CONFIG.md anew from the configuration tables
+docs: all ## write docs/CONFIG.md and dist/plugin.* anew from the tables and headers
 	$(say) DOC docs/CONFIG.md
 	$(Q)$(BUILD)/gatepost check-config --print-manual >$(BUILD)/CONFIG.md
 	$(Q)cp $(BUILD)/CONFIG.md docs/CONFIG.md
+	$(Q)$(PYTHON) tools/plugin_api.py exports >$(BUILD)/plugin.exports
+	$(Q)$(PYTHON) tools/plugin_api.py headers >$(BUILD)/plugin.headers
+	$(Q)cp $(BUILD)/plugin.exports $(BUILD)/plugin.headers dist/
 
 deps: ## install the Debian packages that a build needs
 	$(Q)tools/deps.sh build
@@ -237,9 +250,15 @@ install: all ## into PREFIX=/usr/local, SYSCONFDIR=/etc, UNITDIR=; DESTDIR= for 
 	$(foreach page,$(MAN),install -D -m 644 $(page) \
 		$(DESTDIR)$(PREFIX)/share/man/man$(patsubst .%,%,$(suffix $(page)))/$(notdir $(page)) &&) :
 	install -m 644 proxy.conf.example $(DESTDIR)$(SYSCONFDIR)/gatepost/proxy.conf.example
-	install -m 644 README.md LICENSE $(wildcard docs/*.md) $(DESTDIR)$(PREFIX)/share/doc/gatepost
+	install -m 644 README.md LICENSE filters/skeleton.c $(wildcard docs/*.md) $(DESTDIR)$(PREFIX)/share/doc/gatepost
 	cd dist/examples && find policy-tests -type f -exec install -D -m 644 {} \
 		$(abspath $(DESTDIR)$(PREFIX))/share/doc/gatepost/{} \;
+	cd dist/examples && find plugins -type f -exec install -D -m 644 {} \
+		$(abspath $(DESTDIR)$(PREFIX))/share/doc/gatepost/{} \;
+	install -d $(DESTDIR)$(PREFIX)/lib/gatepost $(DESTDIR)$(PREFIX)/lib/pkgconfig
+	$(foreach header,$(HEADERS),install -D -m 644 $(header) $(DESTDIR)$(PREFIX)/include/gatepost/$(header) &&) :
+	sed 's|@PREFIX@|$(PREFIX)|; s|@VERSION@|$(VERSION)|' dist/gatepost.pc.in >$(DESTDIR)$(PREFIX)/lib/pkgconfig/gatepost.pc
+	chmod 644 $(DESTDIR)$(PREFIX)/lib/pkgconfig/gatepost.pc
 	$(foreach unit,$(UNITS),sed 's|/usr/local/|$(PREFIX)/|g; s|/etc/gatepost|$(SYSCONFDIR)/gatepost|g' \
 		dist/$(unit) >$(DESTDIR)$(UNITDIR)/$(unit) && chmod 644 $(DESTDIR)$(UNITDIR)/$(unit) &&) :
 	install -D -m 644 dist/gatepost.sysusers $(DESTDIR)$(SYSUSERSDIR)/gatepost.conf

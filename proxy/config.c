@@ -5,7 +5,6 @@
 #include "lib/base/mem.h"
 #include "lib/mail/domain_name.h"
 #include "proxy/config_check.h"
-#include "proxy/links.h"
 
 #include <stdio.h>
 
@@ -125,11 +124,9 @@ config_load(const char *file, struct conf_errors *errors)
 
 	arena_init(&c->arena);
 	c->file = arena_strdup(&c->arena, view_of(file));
-	c->groups = arena_alloc(&c->arena, builtin_link_count * sizeof(*c->groups));
-	for (size_t i = 0; i < builtin_link_count; i++)
-		c->groups[i].table = link_group_table(builtin_links[i], &c->arena);
+	config_load_links(c);
 	read_whole = conf_load(
-	    file, &config_table, &c->config, c->groups, builtin_link_count, &c->arena, errors);
+	    file, &config_table, &c->config, c->groups, c->link_count, &c->arena, errors);
 	if (read_whole || something_was_read(&c->config)) {
 		check_hostname(c, errors);
 		config_check_listeners(c, errors);

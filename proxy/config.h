@@ -148,15 +148,24 @@ extern const struct conf_table config_dmarc_reports_table;
 extern const struct conf_table config_metrics_table;
 extern const struct conf_table config_trace_table;
 
-/*
- * A loaded file: the config and the chain entries of both services (links found, settings
- * filled, nothing set up yet).
- */
+/* A shared object that a chain calls. */
+struct loaded_plugin {
+	const char *path;
+	const struct link *link; /* NULL: why says why not */
+	const char *why;
+};
+
+/* A loaded file: the config, and the chain entries of both services (nothing is set up yet). */
 struct loaded_config {
 	struct arena arena;
 	struct config config;
-	const char *file;	   /* as given to config_load */
-	struct conf_extra *groups; /* of the built-in links, in the order of proxy/links.h */
+	const char *file; /* as given to config_load */
+	const struct link *
+	    *links; /* the built-in ones (proxy/links.h), then those of plugins */
+	struct conf_extra *groups; /* of the links */
+	size_t link_count;
+	struct loaded_plugin *plugins; /* that the chains call */
+	size_t plugin_count;
 	struct chain_entry *submission_chain, *inbound_chain;
 	size_t submission_count, inbound_count;
 };

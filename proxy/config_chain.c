@@ -2,32 +2,41 @@
 /*
  * From the names in a chain to links and their settings. "milter" is the link's group that has
  * no name; "milter:opendkim" is the group of the list `milter` that has this one.
+ * "plugin:/path/x.so", and "plugin:/path/x.so:name", is a link from a shared object.
  */
 #include "proxy/config_check.h"
 
 #include "lib/base/buf.h"
 #include "proxy/links.h"
+#include "proxy/plugins.h"
 
 #include <stdio.h>
 
 #define INSTANCE_NAME_MAX 32 /* octets */
 #define NAMES_MAX	  64 /* that an error chooses the nearest from, or lists */
 
-/* A name in a chain, in its two parts. */
+#define PLUGIN_PREFIX "plugin:"
+
+/* A name in a chain, in its parts. */
 struct called {
 	const char *whole; /* "milter:opendkim" */
-	struct view link;
+	bool is_plugin;
+	struct view link;     /* name or path */
 	const char *instance; /* NULL: none */
 };
 
 static struct called
 called_of(const char *name)
 {
-	const char *colon = strchr(name, ':');
+	const bool is_plugin = strncmp(name, PLUGIN_PREFIX, strlen(PLUGIN_PREFIX)) == 0;
+	const char *link = is_plugin ? name + strlen(PLUGIN_PREFIX) : name;
+	const char *file = strrchr(link, '/');
+	const char *colon = strchr(is_plugin && file != NULL ? file : link, ':');
 
 	if (colon == NULL)
-		return (struct called){ name, view_of(name), NULL };
-	return (struct called){ name, view_make(name, (size_t)(colon - name)), colon + 1 };
+		return (struct called){ name, is_plugin, view_of(link), NULL };
+	return (struct called){ name, is_plugin, view_make(link, (size_t)(colon - link)),
+		colon + 1 };
 }
 
 static const void *
@@ -88,13 +97,13 @@ check_instance(const struct loaded_config *c, const struct conf_extra *extra, si
 void
 config_check_instances(const struct loaded_config *c, struct conf_errors *errors)
 {
-	for (size_t i = 0; i < builtin_link_count; i++) {
+	for (size_t i = 0; i < c->link_count; i++) {
 		for (size_t j = 0; j < c->groups[i].count; j++)
 			check_instance(c, &c->groups[i], j, errors);
 	}
 }
 
-/* ---- a name of a chain ---- */
+/* ---- links ---- */
 
 static void
 report_unknown_link(const struct chain_load *load, const char *path, const char *name)
@@ -110,6 +119,109 @@ report_unknown_link(const struct chain_load *load, const char *path, const char 
 	    "there is no link \"%s\"%s%s%s", name, near != NULL ? " (did you mean \"" : "",
 	    near != NULL ? near : "", near != NULL ? "\"?)" : "");
 }
+
+static struct loaded_plugin *
+find_plugin(const struct loaded_config *c, struct view path)
+{
+	for (size_t i = 0; i < c->plugin_count; i++) {
+		if (view_eq(path, view_of(c->plugins[i].path)))
+			return &c->plugins[i];
+	}
+	return NULL;
+}
+
+/* check_plugin_name - two shared objects cannot have one group. */
+static const char *
+check_plugin_name(struct loaded_config *c, const struct link *link)
+{
+	for (size_t i = 0; i < c->plugin_count; i++) {
+		const struct loaded_plugin *other = &c->plugins[i];
+
+		if (other->link != NULL && strcmp(other->link->name, link->name) == 0)
+			return arena_printf(&c->arena, "\"%s\" is the link in %s already",
+			    link->name, other->path);
+	}
+	for (const struct conf_row *row = config_table.rows; row->key != NULL; row++) {
+		if (strcmp(row->key, link->name) == 0)
+			return arena_printf(&c->arena,
+			    "\"%s\" is a key of the configuration: the link needs another name",
+			    link->name);
+	}
+	return NULL;
+}
+
+static void
+load_plugin(struct loaded_config *c, const struct called *called)
+{
+	struct loaded_plugin plugin = { .path = arena_strdup(&c->arena, called->link) };
+	struct err err;
+
+	plugin.link = plugin_load(plugin.path, &err);
+	if (plugin.link == NULL)
+		plugin.why = arena_strdup(&c->arena, view_of(err.text));
+	else
+		plugin.why = check_plugin_name(c, plugin.link);
+	if (plugin.why != NULL)
+		plugin.link = NULL;
+	c->plugins[c->plugin_count++] = plugin;
+}
+
+void
+config_load_links(struct loaded_config *c)
+{
+	static const char *const paths[] = { "submission.chain", "inbound.chain" };
+	struct conf_strings chains[ARRAY_LEN(paths)];
+	size_t room = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+		chains[i] = conf_peek_strings(c->file, paths[i], &c->arena);
+		room += chains[i].count;
+	}
+	c->plugins = arena_alloc(&c->arena, (room + 1) * sizeof(*c->plugins));
+	for (size_t i = 0; i < ARRAY_LEN(paths); i++) {
+		for (size_t j = 0; j < chains[i].count; j++) {
+			const struct called called = called_of(chains[i].items[j]);
+
+			if (called.is_plugin && find_plugin(c, called.link) == NULL)
+				load_plugin(c, &called);
+		}
+	}
+	room += builtin_link_count;
+	c->links = arena_alloc(&c->arena, room * sizeof(*c->links));
+	c->groups = arena_alloc(&c->arena, room * sizeof(*c->groups));
+	for (; c->link_count < builtin_link_count; c->link_count++)
+		c->links[c->link_count] = builtin_links[c->link_count];
+	for (size_t i = 0; i < c->plugin_count; i++) {
+		if (c->plugins[i].link != NULL)
+			c->links[c->link_count++] = c->plugins[i].link;
+	}
+	for (size_t i = 0; i < c->link_count; i++)
+		c->groups[i].table = link_group_table(c->links[i], &c->arena);
+}
+
+/* find_link - its number; SIZE_MAX: an error was added. */
+static size_t
+find_link(const struct chain_load *load, const char *path, const struct called *called)
+{
+	const struct loaded_config *c = load->config;
+	const struct loaded_plugin *plugin =
+	    called->is_plugin ? find_plugin(c, called->link) : NULL;
+
+	for (size_t i = 0; i < c->link_count; i++) {
+		if (plugin != NULL ? c->links[i] == plugin->link
+				   : i < builtin_link_count &&
+					 view_eq(called->link, view_of(c->links[i]->name)))
+			return i;
+	}
+	if (plugin != NULL)
+		conf_error(load->errors, config_where(c, load->service->where), path, "%s",
+		    plugin->why);
+	else
+		report_unknown_link(load, path, called->whole);
+	return SIZE_MAX;
+}
+
+/* ---- a name of a chain ---- */
 
 /* report_instance - no group of the link has the name: say what there is. */
 static void
@@ -184,26 +296,26 @@ check_place(
 bool
 config_load_entry(const struct chain_load *load, size_t index, struct chain_entry *entry)
 {
+	struct loaded_config *c = load->config;
 	const struct called called = called_of(load->service->chain.items[index]);
 	char path[CONFIG_PATH_ROOM];
 	const void *group;
-	size_t link = 0;
+	size_t link;
 
 	snprintf(path, sizeof(path), "%s.chain[%zu]", load->name, index);
-	while (link < builtin_link_count &&
-	       !view_eq(called.link, view_of(builtin_links[link]->name)))
-		link++;
-	if (link == builtin_link_count) {
-		report_unknown_link(load, path, called.whole);
+	link = find_link(load, path, &called);
+	if (link == SIZE_MAX || !check_place(load, index, path, &called))
 		return false;
-	}
-	if (!check_place(load, index, path, &called))
-		return false;
-	group = find_group(load, path, &called, &load->config->groups[link]);
+	group = find_group(load, path, &called, &c->groups[link]);
 	if (group == NULL)
 		return false;
-	*entry = link_group_entry(builtin_links[link], group);
+	*entry = link_group_entry(c->links[link], group);
 	entry->name = called.whole;
-	entry->where = config_where(load->config, entry->where);
+	if (called.is_plugin)
+		entry->name = called.instance == NULL
+				  ? c->links[link]->name
+				  : arena_printf(&c->arena, "%s:%s", c->links[link]->name,
+					called.instance);
+	entry->where = config_where(c, entry->where);
 	return true;
 }

@@ -31,6 +31,11 @@ struct chain_load {
 	struct conf_errors *errors;
 };
 
+/* config_load_links - the built-in links, the plugins that the file's chains call, their
+ * groups.
+ */
+void config_load_links(struct loaded_config *c);
+
 /* config_load_entry - the link that chain[index] calls, into *entry; false: an error was added.
  */
 MUST_CHECK bool config_load_entry(

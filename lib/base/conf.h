@@ -112,6 +112,19 @@ MUST_CHECK bool conf_load(const char *file, const struct conf_table *root, void 
     struct conf_extra *extras, size_t extra_count, struct arena *arena,
     struct conf_errors *errors);
 
+/*
+ * conf_table_check - could conf_load use it: keys, types, members within the struct, choices,
+ * defaults that the rows themselves would take. False: *err says what is wrong. For tables that
+ * others bring along (plugins); one of our own that is wrong is a BUG.
+ */
+MUST_CHECK bool conf_table_check(const struct conf_table *table, struct err *err);
+
+/*
+ * conf_peek_strings - the list of strings at a path ("submission.chain") of a file, before its
+ * tables are known. Nothing, where there is none, or the file is wrong: conf_load will say so.
+ */
+struct conf_strings conf_peek_strings(const char *file, const char *path, struct arena *arena);
+
 /* conf_nearest - the name in names closest to word, or NULL when none is near ("did you mean").
  */
 const char *conf_nearest(const char *word, const char *const *names, size_t count);

@@ -398,9 +398,15 @@ set_default(const struct conf_slot *slot, const char *text)
 	return false;
 }
 
+bool
+conf_row_try_default(const struct conf_slot *slot)
+{
+	return slot->row->fallback == NULL || set_default(slot, slot->row->fallback);
+}
+
 void
 conf_row_set_default(const struct conf_slot *slot)
 {
-	if (slot->row->fallback != NULL && !set_default(slot, slot->row->fallback))
+	if (!conf_row_try_default(slot))
 		BUG("the default of %s is wrong: %s", slot->row->key, slot->row->fallback);
 }

@@ -26,6 +26,9 @@ void conf_row_read(const struct conf_slot *slot, const config_setting_t *setting
 /* conf_row_set_default - of any type but GROUP and LIST. A wrong default is a BUG. */
 void conf_row_set_default(const struct conf_slot *slot);
 
+/* conf_row_try_default - the same; false for a wrong one. */
+MUST_CHECK bool conf_row_try_default(const struct conf_slot *slot);
+
 /* conf_row_mismatch - "must be WANTED, not ..." */
 void conf_row_mismatch(
     const struct conf_slot *slot, const config_setting_t *setting, const char *wanted);

@@ -55,8 +55,14 @@ struct link_env {
 	int64_t dns_time_ms;		 /* see link_dns_deadline_ms; 0: no limit */
 };
 
+/* What a plugin was built with: another sum, other headers. */
+#define LINK_SIZE                                                                          \
+	((uint32_t)(sizeof(struct link) + sizeof(struct link_env) + sizeof(struct facts) + \
+		    sizeof(struct conf_row) + sizeof(struct conf_table)))
+
 struct link {
-	uint32_t abi; /* LINK_ABI */
+	uint32_t abi;  /* LINK_ABI */
+	uint32_t size; /* of a plugin: LINK_SIZE */
 	const char *name;
 	const char *summary; /* one line, for the manual */
 	enum link_kind kind;

@@ -105,7 +105,7 @@ dump(const struct loaded_config *config)
 
 	buf_init(&out, OUTPUT_MAX);
 	ok = conf_dump(&config_table, &config->config, &out);
-	for (size_t i = 0; ok && i < builtin_link_count; i++)
+	for (size_t i = 0; ok && i < config->link_count; i++)
 		ok = conf_dump_extra(&config->groups[i], &out);
 	ok = ok && fwrite(out.p, 1, out.len, stdout) == out.len && fflush(stdout) == 0;
 	buf_finish(&out);
