@@ -229,10 +229,11 @@ run: ## the demo's set-up, and keep serving
 	$(Q)$(MAKE) -j$(JOBS) all
 	$(Q)tools/demo.sh --keep $(BUILD)/gatepost
 
-docs: all ## write docs/CONFIG.md and dist/plugin.* anew from the tables and headers
+docs: all ## write the generated parts of docs/, and dist/plugin.*, anew from tables and headers
 	$(say) DOC docs/CONFIG.md
 	$(Q)$(BUILD)/gatepost check-config --print-manual >$(BUILD)/CONFIG.md
 	$(Q)cp $(BUILD)/CONFIG.md docs/CONFIG.md
+	$(Q)$(PYTHON) tools/link_table.py $(BUILD)/gatepost
 	$(Q)$(PYTHON) tools/plugin_api.py exports >$(BUILD)/plugin.exports
 	$(Q)$(PYTHON) tools/plugin_api.py headers >$(BUILD)/plugin.headers
 	$(Q)cp $(BUILD)/plugin.exports $(BUILD)/plugin.headers dist/

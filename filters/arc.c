@@ -254,7 +254,7 @@ arc_message(struct link_call *call)
 const struct link link_arc = {
 	.abi = LINK_ABI,
 	.name = "arc",
-	.summary = "verifies ARC seals",
+	.summary = "verifies ARC seals, and says whose word on DMARC counts",
 	.kind = LINK_FILTER,
 	.settings = &arc_table,
 	.setup = arc_setup,

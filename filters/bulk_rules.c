@@ -247,6 +247,7 @@ const struct link link_bulk_rules = {
 	.abi = LINK_ABI,
 	.name = "bulk_rules",
 	.summary = "asks bulk mail for one-click unsubscribe",
+	.refuses = "550 5.7.1",
 	.kind = LINK_FILTER, /* it can add a field */
 	.settings = &bulk_rules_table,
 	.setup = bulk_rules_setup,

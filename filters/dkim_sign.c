@@ -389,7 +389,8 @@ dkim_sign_message_hook(struct link_call *call)
 const struct link link_dkim_sign = {
 	.abi = LINK_ABI,
 	.name = "dkim_sign",
-	.summary = "signs with the keys of the author's domain",
+	.summary = "signs with the keys of the From domain that DNS confirms",
+	.refuses = "550 5.7.1, with require_key only",
 	.kind = LINK_FILTER,
 	.settings = &dkim_sign_table,
 	.setup = dkim_sign_setup,

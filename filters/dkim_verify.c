@@ -162,7 +162,7 @@ dkim_verify_message_stage(struct link_call *call)
 const struct link link_dkim_verify = {
 	.abi = LINK_ABI,
 	.name = "dkim_verify",
-	.summary = "verifies DKIM signatures",
+	.summary = "verifies DKIM signatures; the results are for dmarc and auth_results",
 	.kind = LINK_FILTER,
 	.settings = &dkim_verify_table,
 	.setup = dkim_verify_setup,

@@ -397,7 +397,8 @@ dmarc_message(struct link_call *call)
 const struct link link_dmarc = {
 	.abi = LINK_ABI,
 	.name = "dmarc",
-	.summary = "obeys the DMARC policy of the author's domain",
+	.summary = "obeys the DMARC policy of the author's domain: refuses, marks, accepts",
+	.refuses = "550 5.7.1, 554 5.6.0, 451 4.7.1",
 	.kind = LINK_FILTER,
 	.settings = &dmarc_table,
 	.setup = dmarc_setup,

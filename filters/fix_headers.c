@@ -124,7 +124,7 @@ fix_headers_message(struct link_call *call)
 const struct link link_fix_headers = {
 	.abi = LINK_ABI,
 	.name = "fix_headers",
-	.summary = "adds Date and Message-ID where missing, removes Bcc",
+	.summary = "adds Date and Message-ID where missing, removes Bcc and Resent-Bcc",
 	.kind = LINK_FILTER,
 	.settings = &fix_headers_table,
 	.message = fix_headers_message,

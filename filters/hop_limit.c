@@ -48,7 +48,8 @@ hop_limit_message(struct link_call *call)
 const struct link link_hop_limit = {
 	.abi = LINK_ABI,
 	.name = "hop_limit",
-	.summary = "stops mail loops",
+	.summary = "stops mail loops by counting Received fields",
+	.refuses = "554 5.4.6",
 	.kind = LINK_POLICY, /* it only looks */
 	.settings = &hop_limit_table,
 	.message = hop_limit_message,

@@ -258,7 +258,8 @@ milter_finish(void *p, void *memory)
 const struct link link_milter = {
 	.abi = LINK_ABI,
 	.name = "milter",
-	.summary = "asks a mail filter that speaks the milter protocol",
+	.summary = "asks a mail filter that speaks the milter protocol, and does what it says",
+	.refuses = "what the filter says",
 	.kind = LINK_FILTER,
 	.settings = &milter_table,
 	.setup = milter_setup,

@@ -461,6 +461,7 @@ const struct link link_preflight = {
 	.abi = LINK_ABI,
 	.name = "preflight",
 	.summary = "looks whether receivers will accept the message",
+	.refuses = "550 and 451, as its actions say",
 	.kind = LINK_FILTER, /* it can add a field */
 	.settings = &preflight_table,
 	.setup = preflight_setup,

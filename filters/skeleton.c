@@ -88,6 +88,7 @@ const struct link gatepost_link = {
 	.size = LINK_SIZE,
 	.name = "skeleton",
 	.summary = "shows how a link is written",
+	.refuses = "550 5.7.1",
 	.kind = LINK_FILTER,
 	.settings = &skeleton_table,
 	.setup = skeleton_setup,

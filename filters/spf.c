@@ -349,7 +349,9 @@ spf_message(struct link_call *call)
 const struct link link_spf = {
 	.abi = LINK_ABI,
 	.name = "spf",
-	.summary = "judges the client by SPF",
+	.summary = "judges by SPF whether the client may send for the domain of MAIL FROM, and "
+		   "its HELO name",
+	.refuses = "550 5.7.23, 550 5.7.24, 451 4.7.24: as reject and reject_helo say",
 	.kind = LINK_FILTER,
 	.settings = &spf_table,
 	.setup = spf_setup,

@@ -279,7 +279,9 @@ access_connect(struct link_call *call)
 const struct link link_access = {
 	.abi = LINK_ABI,
 	.name = "access",
-	.summary = "which networks may connect",
+	.summary = "which networks may connect: the longest matching network of its lists and "
+		   "its table decides, then the default",
+	.refuses = "554 5.7.1",
 	.kind = LINK_POLICY,
 	.settings = &access_table,
 	.setup = access_setup,

@@ -285,7 +285,8 @@ identity_message(struct link_call *call)
 const struct link link_identity = {
 	.abi = LINK_ABI,
 	.name = "identity",
-	.summary = "a login sends only as what it is allowed to",
+	.summary = "a login sends only as what its patterns cover",
+	.refuses = "550 5.7.1, 550 5.1.7, 554 5.6.0, 530 5.7.0",
 	.kind = LINK_POLICY,
 	.settings = &identity_table,
 	.fails_closed = true,

@@ -93,7 +93,8 @@ recipient_limit_rcpt(struct link_call *call)
 const struct link link_recipient_limit = {
 	.abi = LINK_ABI,
 	.name = "recipient_limit",
-	.summary = "how many recipients a message may have",
+	.summary = "how many recipients, and how many recipient domains, a message may have",
+	.refuses = "452 4.5.3",
 	.kind = LINK_POLICY,
 	.settings = &recipient_limit_table,
 	.message_size = sizeof(struct recipient_limit_memory),

@@ -177,7 +177,9 @@ relay_domains_rcpt(struct link_call *call)
 const struct link link_relay_domains = {
 	.abi = LINK_ABI,
 	.name = "relay_domains",
-	.summary = "which domains mail is taken for",
+	.summary =
+	    "which domains mail is taken for: keeps an inbound gate from being an open relay",
+	.refuses = "550 5.7.1",
 	.kind = LINK_POLICY,
 	.settings = &relay_domains_table,
 	.setup = relay_domains_setup,

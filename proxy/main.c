@@ -20,6 +20,7 @@ static const struct {
 	{ "keygen", "make a DKIM key and print its DNS record", command_keygen },
 	{ "dmarc-report", "mail DMARC aggregate reports of what was recorded",
 	    command_dmarc_report },
+	{ "links", "list the links of a chain, with their settings", command_links },
 	{ "passwd", "set a login's password in the users file", command_passwd },
 	{ "rotate", "make the next DKIM key of a domain", command_rotate },
 	{ "test-policy", "run cases with expected verdicts over the configuration",

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: MPL-2.0
 """Documents that the code can prove wrong.
 
-  - docs/CONFIG.md is what the binary prints of its tables;
+  - docs/CONFIG.md and the table of docs/FILTERS.md are what the binary prints of its tables, and
+    each link has a section in the latter;
   - proxy.conf.example and docs/CONFIG.md name every key, and the example is accepted as it stands
     but for the files that an installation makes; gatepost-test-policy(8) names those of a case;
   - a page or file of this repository that a document links to exists;
@@ -18,6 +19,7 @@ import re
 import subprocess
 import sys
 
+import link_table
 import sources
 
 LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]+)(?:#[^)]*)?\)")
@@ -41,7 +43,12 @@ def check_manual(binary):
         yield "docs/CONFIG.md is not what the tables say: make docs"
 
 
+def check_filters(binary):
+    return link_table.problems(sources.read(link_table.PAGE), link_table.table_of(binary))
+
+
 CASE = "proxy/commands/policy_case.c"  # keys of another file than the configuration
+SAMPLES = ("filters/skeleton.c", "dist/examples/")  # of plugins that nobody has
 
 
 def keys_in(paths):
@@ -50,7 +57,7 @@ def keys_in(paths):
 
 def check_keys():
     configuration = keys_in(path for path in sources.files(".c")
-                            if not path.startswith("tests/") and path != CASE)
+                            if not path.startswith(("tests/", *SAMPLES)) and path != CASE)
     case = keys_in([CASE])
     if not configuration or not case:
         yield "no key was found in the tables (tools/check_docs.py must be wrong)"
@@ -106,7 +113,7 @@ def main():
     if not os.access(binary, os.X_OK):
         print(f"there is no {binary}")
         return 1
-    found = [*check_manual(binary), *check_keys(), *check_links(), *check_events(),
+    found = [*check_manual(binary), *check_filters(binary), *check_keys(), *check_links(), *check_events(),
              *check_commands(binary)]
     for text in sorted(set(found)):
         print(text)

@@ -129,8 +129,11 @@ struct conf_strings conf_peek_strings(const char *file, const char *path, struct
  */
 const char *conf_nearest(const char *word, const char *const *names, size_t count);
 
-/* conf_print_manual - the tables as Markdown, for docs/CONFIG.md. */
+/* conf_row_describe - its type, as the manual has it: "number, 1 to 1000". False: out's cap. */
 struct buf;
+MUST_CHECK bool conf_row_describe(const struct conf_row *row, struct buf *out);
+
+/* conf_print_manual - the tables as Markdown, for docs/CONFIG.md. */
 MUST_CHECK bool conf_print_manual(const struct conf_table *root,
     const struct conf_table *const *extras, size_t extra_count, struct buf *out);
 

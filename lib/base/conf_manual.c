@@ -49,8 +49,8 @@ add_choices(struct buf *out, const struct conf_choice *choices)
 	return ok;
 }
 
-static bool
-add_type(struct buf *out, const struct conf_row *row)
+bool
+conf_row_describe(const struct conf_row *row, struct buf *out)
 {
 	char min[CONF_NUMBER_ROOM], max[CONF_NUMBER_ROOM];
 	bool number =
@@ -90,7 +90,7 @@ add_default(struct buf *out, const struct conf_row *row)
 static bool
 add_row(struct buf *out, const struct conf_row *row)
 {
-	return buf_printf(out, "| `%s` | ", row->key) && add_type(out, row) &&
+	return buf_printf(out, "| `%s` | ", row->key) && conf_row_describe(row, out) &&
 	       buf_add_str(out, " | ") && add_default(out, row) && buf_add_str(out, " | ") &&
 	       add_cell(out, row->help != NULL ? row->help : "") && buf_add_str(out, " |\n");
 }

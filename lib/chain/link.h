@@ -65,6 +65,7 @@ struct link {
 	uint32_t size; /* of a plugin: LINK_SIZE */
 	const char *name;
 	const char *summary; /* one line, for the manual */
+	const char *refuses; /* likewise: its replies, "554 5.7.1"; NULL: it never does */
 	enum link_kind kind;
 	/* Settings: rows and the struct's size; NULL: none but mode, on_error and timeout. */
 	const struct conf_table *settings;

@@ -18,6 +18,7 @@ int command_run(int argc, char **argv);
 int command_check_config(int argc, char **argv);
 int command_explain(int argc, char **argv);
 int command_keygen(int argc, char **argv);
+int command_links(int argc, char **argv);
 int command_passwd(int argc, char **argv);
 int command_dmarc_report(int argc, char **argv);
 int command_rotate(int argc, char **argv);

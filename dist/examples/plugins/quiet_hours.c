@@ -99,6 +99,7 @@ const struct link gatepost_link = {
 	.size = LINK_SIZE,
 	.name = "quiet_hours",
 	.summary = "lets logins send by day only",
+	.refuses = "450 4.7.1",
 	.kind = LINK_POLICY,
 	.settings = &quiet_hours_table,
 	.setup = quiet_hours_setup,
