@@ -91,10 +91,10 @@ def wait_for_port(port, process, what):
 class Postfix:
     """An instance of its own: configuration, queue, log and port. Needs root, as Postfix does.
 
-    settings: lines for main.cf, with {folder} filled in.
+    settings: lines for main.cf, with {folder} filled in; services: more lines for master.cf.
     """
 
-    def __init__(self, folder, settings="", hostname="mta.test", files=None):
+    def __init__(self, folder, settings="", hostname="mta.test", files=None, services=""):
         self.folder = str(folder)
         self.port = free_port()
         config = os.path.join(self.folder, "etc")
@@ -105,7 +105,7 @@ class Postfix:
         os.chmod(self.folder, 0o755)
         self._write("etc/main.cf", (MAIN_CF + settings).format(folder=self.folder,
                                                                hostname=hostname))
-        self._write("etc/master.cf", MASTER_CF.format(port=self.port))
+        self._write("etc/master.cf", MASTER_CF.format(port=self.port) + services)
         for name, text in (files or {}).items():
             self._write(name, text.format(folder=self.folder))
         for name in ("postfix-files", "dynamicmaps.cf"):
