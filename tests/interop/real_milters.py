@@ -8,8 +8,8 @@ a gate with that chain; both send what is left to a sink.
 import base64
 import json
 import os
-import pwd
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -17,7 +17,7 @@ import time
 
 from dkim_tools import OpenDKIM
 from harness.net import free_ports
-from peers import LIMIT_S, Postfix, wait_for_port
+from peers import LIMIT_S, Postfix
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 HOSTNAME = "gate.test"
@@ -49,8 +49,7 @@ IgnoreHosts {folder}/ignored
 TestDNSData {folder}/dns
 PublicSuffixList {folder}/suffixes
 RejectFailures true
-HoldQuarantinedMessages {hold}
-Socket inet:{port}@127.0.0.1
+Socket local:{folder}/socket
 Syslog no
 Background no
 AutoRestart no
@@ -68,7 +67,7 @@ options {{
 }}
 logging {{ type = "console"; level = "warning"; }}
 worker "rspamd_proxy" {{
-	bind_socket = "127.0.0.1:{port}"; count = 1; milter = yes; timeout = 20s;
+	bind_socket = "{folder}/socket mode=0666"; count = 1; milter = yes; timeout = 20s;
 	upstream "local" {{ default = yes; self_scan = yes; }}
 }}
 actions {{ reject = 15; rewrite_subject = 9; add_header = 6; subject = "***SPAM*** %s"; }}
@@ -122,31 +121,42 @@ def write(folder, name, text):
 
 
 class Daemon:
-    """A process of one's own folder, whose output goes to a file there; stopped by its id."""
+    """A process of nobody's that listens on the file "socket" of its folder, and writes to "output"
+    there. Nothing is lost with it: only one with children is ended by SIGTERM, the others, which
+    take seconds for that, by SIGKILL."""
 
-    def __init__(self, folder, words, user=None, environment=None):
-        self.folder = folder
+    def __init__(self, folder, words, end):
+        self.folder, self.end = folder, end
         self.log_path = os.path.join(folder, "output")
-        identity = {}
-        if user and os.geteuid() == 0:
-            identity = {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
+        identity = {"user": "nobody", "group": "nogroup", "extra_groups": [], "umask": 0} \
+            if os.geteuid() == 0 else {}
         with open(self.log_path, "wb") as out:
             self.process = subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                cwd=folder, env={**os.environ, "LC_ALL": "C", **(environment or {})}, **identity)
+                cwd=folder, env={**os.environ, "LC_ALL": "C"}, **identity)
 
-    def wait(self, port):
-        try:
-            wait_for_port(port, self.process, os.path.basename(self.folder))
-        except RuntimeError as error:
-            raise RuntimeError(f"{error}:\n{self.output()[-3000:]}") from error
+    def wait(self):
+        deadline = time.monotonic() + LIMIT_S
+        while not self.is_listening():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{self.folder}: does not listen:\n{self.output()[-3000:]}")
+            time.sleep(0.02)
+
+    def is_listening(self):
+        """The socket's file is there a moment before connections are."""
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(f"{self.folder}/socket")
+            except OSError:
+                return False
+            return True
 
     def output(self):
         with open(self.log_path, encoding="utf-8", errors="replace") as file:
             return file.read()
 
     def stop(self):
-        self.process.terminate()
+        self.process.send_signal(self.end)
         try:
             self.process.wait(LIMIT_S)
         except subprocess.TimeoutExpired:
@@ -171,7 +181,6 @@ class Milters:
     def __init__(self, parent, records, keys, dns):
         self.parent, self.dns = str(parent), dns
         self.daemons, self.addresses, self.python_log = [], {}, {}
-        self.waiting = []  # (daemon, port)
         try:
             self._start_opendmarc()
             self._start_rspamd()
@@ -180,11 +189,14 @@ class Milters:
                 for side in (PostfixSide, GateSide):
                     self._start_python(f"{name}:{side.name}", name == "names")
             self._start_opendkim(records, keys)
-            for daemon, port in self.waiting:
-                daemon.wait(port)
         except BaseException:
             self.stop()
             raise
+
+    def wait(self):
+        for daemon in self.daemons:
+            if isinstance(daemon, Daemon):
+                daemon.wait()
 
     def stop(self):
         for daemon in self.daemons:
@@ -193,48 +205,43 @@ class Milters:
     def address(self, name, side):
         return self.addresses[f"{name}:{side.name}" if name in PYTHON else name]
 
-    def _start(self, name, folder, port, words, **kinds):
-        daemon = Daemon(folder, words, **kinds)
-        self.daemons.append(daemon)
-        self.waiting.append((daemon, port))
-        self.addresses.setdefault(name, f"inet:127.0.0.1:{port}")
+    def _start(self, name, folder, words, end=signal.SIGKILL):
+        self.daemons.append(Daemon(folder, words, end))
+        self.addresses[name] = f"unix:{folder}/socket"
 
     def _start_opendmarc(self):
-        folder, (port,) = open_folder(self.parent, "opendmarc"), free_ports(1)
+        folder = open_folder(self.parent, "opendmarc")
         write(folder, "ignored", "203.0.113.1\n")
         write(folder, "dns", "".join(f"{name} {text}\n" for name, text in DMARC.items()))
         write(folder, "suffixes", "example\ncom\nnet\norg\n")
-        path = write(folder, "conf", OPENDMARC.format(folder=folder, port=port, hostname=HOSTNAME,
-                                                      hold="false"))
-        self._start("opendmarc", folder, port, ["/usr/sbin/opendmarc", "-f", "-c", path],
-                    user="nobody")
+        path = write(folder, "conf", OPENDMARC.format(folder=folder, hostname=HOSTNAME))
+        self._start("opendmarc", folder, ["/usr/sbin/opendmarc", "-f", "-c", path])
 
     def _start_rspamd(self):
-        folder, (port,) = open_folder(self.parent, "rspamd"), free_ports(1)
+        folder = open_folder(self.parent, "rspamd")
         write(folder, "suffixes", "example\ncom\nnet\norg\n")
-        path = write(folder, "conf", RSPAMD.format(folder=folder, port=port, dns=self.dns.address))
-        self._start("rspamd", folder, port, ["/usr/bin/rspamd", "-f", "-c", path], user="nobody")
+        path = write(folder, "conf", RSPAMD.format(folder=folder, dns=self.dns.address))
+        self._start("rspamd", folder, ["/usr/bin/rspamd", "-f", "-c", path], signal.SIGTERM)
 
     def _start_spamassassin(self):
-        folder, (port, spamd) = open_folder(self.parent, "spamass"), free_ports(2)
+        folder = open_folder(self.parent, "spamd")
         write(folder, "rules.cf", SPAMASSASSIN)
         write(folder, "rules.pre", SPAMASSASSIN_PLUGINS)
-        self._start("spamd", folder, spamd, [
+        self._start("spamd", folder, [
             "/usr/sbin/spamd", "-L", "-x", "-C", folder, f"--siteconfigpath={folder}",
-            "-i", f"127.0.0.1:{spamd}", "-m", "2", "--min-children=2", "-s", "stderr",
-            "-H", folder], user="nobody")
-        self._start("spamass", open_folder(self.parent, "spamass-milter"), port, [
-            "/usr/sbin/spamass-milter", "-p", f"inet:{port}@127.0.0.1", "-r", "15", "--",
-            "-d", "127.0.0.1", "-p", str(spamd)], user="nobody")
+            f"--socketpath={folder}/socket", "--socketmode=0666", "-m", "2", "--min-children=2",
+            "-s", "stderr", "-H", folder], signal.SIGTERM)
+        milter = open_folder(self.parent, "spamass")
+        self._start("spamass", milter, ["/usr/sbin/spamass-milter", "-p", f"{milter}/socket",
+                                        "-r", "15", "--", "-U", f"{folder}/socket"])
 
     def _start_python(self, name, has_names):
-        folder, (port,) = open_folder(self.parent, name), free_ports(1)
+        folder = open_folder(self.parent, name.replace(":", "-"))
         self.python_log[name] = os.path.join(folder, "log")
         script = shutil.copy(os.path.join(HERE, "python_milter.py"), folder)
         os.chmod(script, 0o644)
-        self._start(name, folder, port, [
-            "/usr/bin/python3", script, f"inet:{port}@127.0.0.1", self.python_log[name],
-            *(["--names"] if has_names else [])], user="nobody")
+        self._start(name, folder, ["/usr/bin/python3", script, f"{folder}/socket",
+                                   self.python_log[name], *(["--names"] if has_names else [])])
 
     def _start_opendkim(self, records, keys):
         settings = {
@@ -297,7 +304,7 @@ SUBMISSION = """\
     -o smtpd_recipient_restrictions=permit_sasl_authenticated,reject
 """
 SETTINGS = """
-mynetworks = 203.0.113.1/32
+queue_run_delay = 1s
 relay_domains = example.net
 relay_recipient_maps =
 relay_transport = smtp
@@ -311,7 +318,6 @@ smtpd_tls_security_level = may
 smtpd_tls_cert_file = {certificate}
 smtpd_tls_key_file = {key}
 milter_default_action = tempfail
-smtpd_forbid_bare_newline = yes
 """
 
 
@@ -354,8 +360,6 @@ class PostfixSide:
             subprocess.run(["/usr/sbin/postsuper", "-c", f"{self.postfix.folder}/etc", "-H", "ALL"],
                            check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                            timeout=LIMIT_S)
-            subprocess.run(["/usr/sbin/postqueue", "-c", f"{self.postfix.folder}/etc", "-f"],
-                           check=True, timeout=LIMIT_S)
             self.settle()
         return held
 

@@ -74,15 +74,16 @@ def run_line(side, line, cases, python):
 
 def run_side(side, plan, milters):
     """{line: [Outcome of each case]}"""
+    import time
     results = {}
     for line, cases in plan.items():
         python = next((Heard(milters.python_log[f"{name}:{side.name}"]) for name in LINES[line]
                        if f"{name}:{side.name}" in milters.python_log), None)
         if python:
             python.news()
-        results[line] = run_line(side, line, cases, python)
-    side.settle()
-    side.release()
+        t=time.time();results[line] = run_line(side, line, cases, python);print(side.name,line,len(cases),time.time()-t,flush=True)
+    t=time.time();side.settle();print('settle',time.time()-t)
+    t=time.time();side.release();print('release',time.time()-t)
     return {line: [Outcome(replies, delivered_to(side.sink, f"{line}{number}"), heard)
                    for number, (replies, heard) in enumerate(zip(*both))]
             for line, both in results.items()}
