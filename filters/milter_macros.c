@@ -37,8 +37,9 @@ value_i(const struct milter_talk *t, const struct facts *f)
 static const char *
 value_client_addr(const struct milter_talk *t, const struct facts *f)
 {
-	(void)t;
-	return f->client.text;
+	return f->client.addr.ss_family == AF_INET6
+		   ? arena_printf(link_arena(t->call), "IPv6:%s", f->client.text)
+		   : f->client.text;
 }
 
 /* The client's name is not looked up. */
@@ -47,6 +48,14 @@ value_client_name(const struct milter_talk *t, const struct facts *f)
 {
 	(void)t, (void)f;
 	return "unknown";
+}
+
+/* What came of the search for a name. */
+static const char *
+value_client_resolve(const struct milter_talk *t, const struct facts *f)
+{
+	(void)t, (void)f;
+	return "FAIL";
 }
 
 static const char *
@@ -179,6 +188,7 @@ static const struct macro_row {
 	{ "client_name", value_client_name },
 	{ "client_port", value_client_port },
 	{ "client_ptr", value_client_name },
+	{ "client_resolve", value_client_resolve },
 	{ "daemon_addr", value_daemon_addr },
 	{ "daemon_name", value_j },
 	{ "daemon_port", value_daemon_port },

@@ -3,6 +3,7 @@
 
 import base64
 import email.utils
+import os
 from typing import NamedTuple
 
 import dkim
@@ -125,7 +126,9 @@ def of_envelope(plain):
              recipients=("Bob+Y.{tag}@Example.NET",)),
         Case("a quoted sender", plain, sender='"a b.{tag}"@example.com'),
         Case("an address as HELO", plain, helo="[192.0.2.1]"),
-        Case("from IPv6", plain, client="2001:db8::25"),
+        # Postfix takes no IPv6 client where the kernel knows none.
+        *([Case("from IPv6", plain, client="2001:db8::25")] if os.path.exists("/proc/net/if_inet6")
+          else []),
     ]
 
 

@@ -16,6 +16,7 @@ import threading
 import time
 
 from dkim_tools import OpenDKIM
+from harness.config import smtp_upstream
 from harness.net import free_ports
 from peers import LIMIT_S, Postfix
 
@@ -305,6 +306,8 @@ SUBMISSION = """\
 """
 SETTINGS = """
 queue_run_delay = 1s
+inet_protocols = all
+local_header_rewrite_clients =
 relay_domains = example.net
 relay_recipient_maps =
 relay_transport = smtp
@@ -354,25 +357,26 @@ class PostfixSide:
             time.sleep(0.05)
 
     def release(self):
-        """What was quarantined goes on; how many that were."""
-        held = len(self.queue("hold"))
-        if held:
+        """What was quarantined goes on."""
+        if self.queue("hold"):
             subprocess.run(["/usr/sbin/postsuper", "-c", f"{self.postfix.folder}/etc", "-H", "ALL"],
                            check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                            timeout=LIMIT_S)
             self.settle()
-        return held
 
     def stop(self):
         self.postfix.stop()
 
 
 class GateSide:
+    """The same of the gate; start(upstream, settings) starts one."""
+
     name = "Gatepost"
 
-    def __init__(self, start_gate, milters, upstream, sink):
+    def __init__(self, start, milters, sink):
         self.sink = sink
         self.gates = {}
+        upstream = smtp_upstream([sink.address])
         for line, names in LINES.items():
             role = "submission" if line == "submission" else "inbound"
             settings = {
@@ -381,7 +385,7 @@ class GateSide:
             }
             if role == "inbound":
                 settings["listeners[2].proxy_networks"] = ["127.0.0.0/8"]
-            self.gates[line] = start_gate(upstream, settings)
+            self.gates[line] = start(upstream, settings)
         self.ports = {line: gate.ports["submission" if line == "submission" else "inbound"]
                       for line, gate in self.gates.items()}
 
@@ -389,7 +393,7 @@ class GateSide:
         """The client heard 250 from the sink itself."""
 
     def release(self):
-        return 0
+        """Nothing is held: it has no queue."""
 
 
 class Heard:

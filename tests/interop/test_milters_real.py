@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MPL-2.0
 """Real milters do through the gate what they do behind Postfix: the same messages go through both,
-and the replies, the envelope and the content that comes out, and what a milter on libmilter heard
-are compared. Where they differ, DIFFERENT says why."""
+and what the client hears, what comes out, and what a milter on libmilter hears are compared. What
+differs stands in DIFFERENT, with its reason."""
 
 import concurrent.futures
+import os
 import re
 from typing import NamedTuple
 
@@ -11,31 +12,38 @@ import dkim
 import pytest
 
 import python_milter
+from conftest import BUILD
 from harness import config
 from harness.client import Client, Closed, dot_stuff, proxy_v1
 from harness.dns import DnsServer
+from harness.gate import Gate
 from harness.upstream import ScriptedUpstream
 from milter_messages import deeds, deeds_at_connect, messages
-from real_milters import DMARC, LINES, SPF, Authority, GateSide, Heard, Milters, PostfixSide
+from real_milters import (DMARC, LINES, SIGNED_FOR, SPF, Authority, GateSide, Heard, Milters,
+                          PostfixSide)
 
 LOGIN, PASSWORD = "alice@example.com", config.USERS["alice@example.com"][0]
+LEAST = {"auth": 60, "rspamd": 60, "spamass": 60, "sign": 60, "python": 60, "all": 20,
+         "submission": 10}
+SUBMITTED = ["change: insert", "change: body", "change: recipients", "change: sender", "change: all"]
+TOGETHER = [["spamass"], ["auth", "rspamd", "sign", "python", "all", "submission"]]
 
 
 class Outcome(NamedTuple):
     """What became of a case at one side."""
-    replies: list  # (command, code, enhanced code, text if it was refused)
-    delivered: list  # (sender, recipients, content)
-    heard: list  # events of the python milter
+    replies: tuple  # (command, code, enhanced code, text if it was refused)
+    delivered: tuple  # (sender, recipients, content)
+    heard: tuple  # (event, arguments, macros) of the python milter
 
 
-# ---- the two sides ----
+# ---- sending ----
 
 def converse(port, line, case, tag, replies):
     """One transaction on a connection of its own; replies is filled as far as it gets."""
     def note(what, answer):
         is_good = answer.code[0] in "23"
-        text = "" if is_good else "|".join(answer.lines)
-        replies.append((what, answer.code, answer.enhanced, text))
+        replies.append((what, answer.code, answer.enhanced,
+                        "" if is_good else "|".join(answer.lines)))
         return is_good
 
     client = Client(port)
@@ -63,30 +71,21 @@ def converse(port, line, case, tag, replies):
         client.close()
 
 
-def run_line(side, line, cases, python):
-    replies, heard = [], []
-    for number, case in enumerate(cases):
-        replies.append([])
-        converse(side.ports[line], line, case, f"{line}{number}", replies[-1])
-        heard.append(python.news() if python else [])
-    return replies, heard
-
-
-def run_side(side, plan, milters):
-    """{line: [Outcome of each case]}"""
-    import time
+def send_all(side, lines, plan, milters):
+    """{line: [(replies, what the python milter heard) of each case]}"""
     results = {}
-    for line, cases in plan.items():
-        python = next((Heard(milters.python_log[f"{name}:{side.name}"]) for name in LINES[line]
-                       if f"{name}:{side.name}" in milters.python_log), None)
-        if python:
-            python.news()
-        t=time.time();results[line] = run_line(side, line, cases, python);print(side.name,line,len(cases),time.time()-t,flush=True)
-    t=time.time();side.settle();print('settle',time.time()-t)
-    t=time.time();side.release();print('release',time.time()-t)
-    return {line: [Outcome(replies, delivered_to(side.sink, f"{line}{number}"), heard)
-                   for number, (replies, heard) in enumerate(zip(*both))]
-            for line, both in results.items()}
+    for line in lines:
+        python = [Heard(milters.python_log[f"{name}:{side.name}"]) for name in LINES[line]
+                  if f"{name}:{side.name}" in milters.python_log]
+        for heard in python:
+            heard.news()  # of an earlier line
+        results[line] = []
+        for number, case in enumerate(plan[line]):
+            replies = []
+            converse(side.ports[line], line, case, f"{line}{number}", replies)
+            heard = [event for one in python for event in one.news()]
+            results[line].append((replies, heard))
+    return results
 
 
 def delivered_to(sink, tag):
@@ -98,6 +97,331 @@ def delivered_to(sink, tag):
     return found
 
 
+def outcomes(side, results):
+    """{line: [Outcome of each case]}, normal."""
+    side.settle()
+    side.release()
+    return {line: [normal(line, replies, delivered_to(side.sink, f"{line}{number}"), heard)
+                   for number, (replies, heard) in enumerate(both)]
+            for line, both in results.items()}
+
+
+# ---- what must not be compared ----
+
+OWN_RECEIVED = re.compile(rb"(?m)^Received: from (?:[^\r]|\r\n[ \t])*?\bby gate\.test \((?:Postfix|Gatepost)\)"
+                          rb"(?:[^\r]|\r\n[ \t])*\r\n")
+OWN_SIGNATURE = re.compile(rb"(?m)^(DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/simple; d=example\.com;"
+                           rb" s=rsa;\r\n\tt=)\d+(;(?:[^\r]|\r\n[ \t])*?\r\n\tb=)(?:[^\r]|\r\n[ \t])*")
+# Values that are the MTA's own affair: that there is one is compared.
+VALUES = {
+    "v": "its name and version",
+    "i": "its names of messages",
+    "{mail_host}": "Postfix: the next hop; the gate: the address' domain",
+    "{rcpt_host}": "Postfix: the next hop; the gate: the address' domain",
+    "{daemon_addr}": "behind a balancer Postfix takes the address out of its header, the gate its own",
+    "{daemon_port}": "the same; and they have different ports here",
+}
+
+
+def normal_content(data):
+    """The MTA's own Received field keeps its place and loses its text. A signature made here loses
+    its time and value; that it holds is another test's affair. rspamd says what it had in its cache."""
+    data, count = OWN_RECEIVED.subn(b"Received: its own\r\n", data)
+    assert count == 1, data
+    data = OWN_SIGNATURE.sub(rb"\1T\2B", data)
+    return re.sub(rb"(?m)^(\tR_SPF_\w+\(-?[0-9.]+\)\[[^]\r]*):c\]", rb"\1]", data)
+
+
+def normal_event(line, event):
+    macros = {name: "..." if name in VALUES else value for name, value in event["macros"].items()}
+    arguments = list(event["arguments"])
+    if line == "submission":  # a port of the kernel's choice
+        macros["{client_port}"] = "..."
+        if event["event"] == "connect":
+            arguments[-1] = "..."
+    return event["event"], arguments, macros
+
+
+def normal(line, replies, delivered, heard):
+    """Recipients are sorted, as Postfix does; abort comes when it comes."""
+    return Outcome(
+        tuple(replies),
+        tuple((sender, tuple(sorted(recipients)), normal_content(data))
+              for sender, recipients, data in delivered),
+        tuple(normal_event(line, event) for event in heard if event["event"] != "abort"))
+
+
+# ---- what differs ----
+
+def with_replies(outcome, replies):
+    return outcome._replace(replies=tuple(replies))
+
+
+def with_content(outcome, change):
+    return outcome._replace(delivered=tuple((sender, recipients, change(data))
+                                            for sender, recipients, data in outcome.delivered))
+
+
+def with_macros(outcome, change):
+    return outcome._replace(heard=tuple((event, arguments, change(event, dict(macros)))
+                                        for event, arguments, macros in outcome.heard))
+
+
+def words(_, outcome):
+    return with_replies(outcome, [
+        (*reply[:3], reply[3].replace("unavailable, please", "unavailable -"))
+        for reply in outcome.replies])
+
+
+def bare_codes(_, outcome):
+    return with_replies(outcome, [
+        (what, code, "", text[6:]) if text == "5.7.1 no enhanced code" else (what, code, enhanced, text)
+        for what, code, enhanced, text in outcome.replies])
+
+
+def at_data(case, outcome):
+    replies = list(outcome.replies)
+    if not case.name.endswith(" at data"):
+        return outcome
+    at = next((i for i, reply in enumerate(replies) if reply[0] == "data"), len(replies))
+    if replies[at:at + 1] == [("data", "354", "", "")] and len(replies) > at + 1:
+        replies[at:at + 2] = [("data", *replies[at + 1][1:])]
+    return with_replies(outcome, replies)
+
+
+def at_helo(_, outcome):
+    replies = list(outcome.replies)
+    if replies[1][0] == "helo" and replies[1][1][0] in "45" and replies[2][1] == "503":
+        replies[1:3] = [("helo", "250", "", ""), ("mail", *replies[1][1:])]
+    return with_replies(outcome, replies)
+
+
+def at_connect(case, outcome):
+    what, code, enhanced, text = outcome.replies[0]
+    verdict = python_milter.CONNECT.get(case.client)
+    if code == "220":
+        return outcome
+    if verdict == "reply421":
+        return with_replies(outcome, [
+            (what, code, "", "gate.test Service unavailable - try again later"),
+            *outcome.replies[1:]])
+    code = {"reject": "550", "reply5": "554", "tempfail": "451", "reply4": "452"}[verdict]
+    greeting = ("554", "", "gate.test ESMTP not accepting connections") if code[0] == "5" else \
+        ("220", "", "")
+    return with_replies(outcome, [("connect", *greeting), ("helo", "250", "", ""),
+                                  ("mail", code, enhanced, text)])
+
+
+def code_521(_, outcome):
+    at = next((i for i, reply in enumerate(outcome.replies) if reply[1] == "521"), None)
+    if at is None:
+        return outcome
+    replies = [*outcome.replies[:at + 1], ("closed", "", "", "")]
+    refused = next((i for i, event in enumerate(outcome.heard)
+                    if event[0] == "rcpt" and event[1][0].startswith("<refused.")), None)
+    return Outcome(tuple(replies), (), outcome.heard[:refused + 1 if refused else None])
+
+
+def quarantine(case, outcome):
+    if case.name != "change: quarantine":
+        return outcome
+    return with_content(outcome, lambda data: data.replace(
+        b"X-Quarantine: milter:python; looks bad\r\n", b"", 1))
+
+
+def word_at_eom(case, outcome):
+    """In the line "all" OpenDMARC refuses this one before the python milter hears of it."""
+    if case.name != "policy reject" or not outcome.heard or outcome.heard[-1][0] != "rcpt":
+        return outcome
+    return outcome._replace(heard=(*outcome.heard, ("data", [], {
+        **outcome.heard[-1][2], "i": "..."})))
+
+
+def blanks(_, outcome):
+    return with_content(outcome, lambda data: data.replace(b"X-Blank : 1\r\n", b"X-Blank: 1\r\n"))
+
+
+def blanks_heard(_, outcome):
+    return outcome._replace(heard=tuple(
+        (event, [arguments[0].rstrip(" "), *arguments[1:]], macros) if event == "header" else
+        (event, arguments, macros) for event, arguments, macros in outcome.heard))
+
+
+def early_names(_, outcome):
+    taken = [reply[1] == "250" for reply in outcome.replies if reply[0] == "rcpt"]
+    seen = []
+
+    def change(event, macros):
+        if event in ("mail", "rcpt") and not any(taken[:len(seen)]):
+            macros.pop("i", None)
+        seen.extend([event] if event == "rcpt" else [])
+        return macros
+    return with_macros(outcome, change)
+
+
+def has_named_its_own(macros):
+    return "{client_resolve}" in macros
+
+
+def client_macros(_, outcome):
+    def change(_, macros):
+        if not has_named_its_own(macros):
+            for name in ("addr", "name", "port", "ptr"):
+                macros.pop("{client_%s}" % name, None)
+        return macros
+    return with_macros(outcome, change)
+
+
+def client_count(_, outcome):
+    return with_macros(outcome, lambda _, macros: {
+        **macros, **({"{client_connections}": "0"} if has_named_its_own(macros) else {})})
+
+
+def first_recipient(_, outcome):
+    first = next((macros.get("{rcpt_addr}") for event, _, macros in outcome.heard
+                  if event == "rcpt"), None)
+
+    def change(event, macros):
+        if first and has_named_its_own(macros) and event not in ("connect", "helo", "mail", "rcpt"):
+            macros["{rcpt_addr}"] = first
+        return macros
+    return with_macros(outcome, change)
+
+
+def lower_case(_, outcome):
+    return with_macros(outcome, lambda _, macros: {
+        name: value.lower() if name in ("{mail_addr}", "{rcpt_addr}") else value
+        for name, value in macros.items()})
+
+
+# What the gate does otherwise than Postfix: why, and what its outcome would be if it did not.
+DIFFERENT = {
+    "tempfail": ("the reply has words of the gate's own", words),
+    "no enhanced code": ("RFC 2034: each reply has one, so 5.7.1 is added", bare_codes),
+    "DATA": ("the content is told when it is whole, so a word at DATA comes behind it", at_data),
+    "HELO": ("the gate answers where the milter spoke; Postfix says 250, and refuses MAIL", at_helo),
+    "connect": ("the gate ends a connection that was refused, or defers it at once (RFC 5321 3.1); "
+                "Postfix goes on, and refuses MAIL", at_connect),
+    "521": ("Postfix closes the connection behind it; RFC 7504 leaves that open", code_521),
+    "quarantine": ("Postfix holds the message in its queue, whence the test releases it; the gate "
+                   "has none, and marks it", quarantine),
+    "turns": ("Postfix tells each command to every milter; the gate tells the content to one behind "
+              "the other, and not to those behind one that refuses", word_at_eom),
+    "blanks": ("Postfix takes away blanks before a colon; the gate leaves fields as they are", blanks),
+    "blanks told": ("the same, in what a milter is told", blanks_heard),
+    "i": ("Postfix has no name for a message before its first recipient was taken", early_names),
+    "client": ("sent at connect without being asked for; Postfix does so when asked", client_macros),
+    "connections": ("the gate does not count a client's connections by itself", client_count),
+    "first recipient": ("asked for {rcpt_addr} behind RCPT, Postfix names the first one; the gate "
+                        "sends it at RCPT alone", first_recipient),
+    "lower case": ("Postfix writes {mail_addr} and {rcpt_addr} in lower case", lower_case),
+}
+
+
+def differences(case, postfix, gate):
+    """(names of DIFFERENT that explain something, what is left as text)."""
+    used = []
+    for name, (_, explain) in DIFFERENT.items():
+        explained = explain(case, gate)
+        used += [name] if explained != gate else []
+        gate = explained
+    return used, [f"{name}:\n    Postfix  {first}\n    Gatepost {second}"
+                  for name, first, second in parts(postfix, gate) if first != second]
+
+
+def parts(postfix, gate):
+    """(name, Postfix's, the gate's) of each thing that is compared by itself."""
+    yield "replies", postfix.replies, gate.replies
+    yield "messages", len(postfix.delivered), len(gate.delivered)
+    for first, second in zip(postfix.delivered, gate.delivered):
+        yield "envelope", first[:2], second[:2]
+        yield "content", first[2], second[2]
+    yield "events", [event[:2] for event in postfix.heard], [event[:2] for event in gate.heard]
+    for first, second in zip(postfix.heard, gate.heard):
+        for name in sorted({*first[2], *second[2]}):
+            yield f"{name} at {first[0]}", first[2].get(name), second[2].get(name)
+
+
+# ---- all of it, once ----
+
+class Run(NamedTuple):
+    plan: dict  # line: cases
+    postfix: dict  # line: outcomes
+    gate: dict
+    records: dict  # of DNS
+
+def plan_of(keys):
+    common = messages(keys)
+    changes = deeds(python_milter.VERDICTS, python_milter.CHANGES)
+    return {
+        "auth": common, "rspamd": common, "spamass": common,
+        "sign": [case._replace(client=SIGNED_FOR) for case in common],
+        "python": [*changes, *deeds_at_connect(python_milter.CONNECT)],
+        "all": common[::3],
+        "submission": [*common[:8], *[case for case in changes if case.name in SUBMITTED]],
+    }
+
+
 @pytest.fixture(scope="module")
-def all_of_it(gate_keys, tmp_path_factory):
-    return gate_keys
+def run(gate_keys, tmp_path_factory):
+    """Everything is sent through both sides; then all is stopped."""
+    folder = tmp_path_factory.mktemp("milters")
+    os.chmod(folder, 0o755)
+    records = gate_keys.dkim_records()
+    texts = {**records, **SPF, **DMARC}
+    sinks = [ScriptedUpstream(gate_keys) for _ in range(2)]
+    stops = [sink.stop for sink in sinks]
+    gates = []
+
+    def start(upstream, settings):
+        gates.append(Gate(BUILD, gate_keys, upstream))
+        for path, value in settings.items():
+            gates[-1].set(path, value)
+        return gates[-1].start()
+
+    try:
+        dns = DnsServer({name: {"TXT": text} for name, text in texts.items()})
+        authority = Authority(LOGIN, PASSWORD)
+        stops += [dns.stop, authority.stop]
+        milters = Milters(folder / "of", records, gate_keys, dns)
+        stops.append(milters.stop)
+        os.mkdir(folder / "postfix")
+        postfix = PostfixSide(folder / "postfix", milters, sinks[0], gate_keys, authority)
+        stops.append(postfix.stop)
+        gate = GateSide(start, milters, sinks[1])
+        milters.wait()
+        plan = plan_of(gate_keys)
+        yield Run(plan, *send_through((postfix, gate), plan, milters), records)
+        for one in gates:
+            one.stop()
+    finally:
+        for one in gates:
+            one.kill()
+            one.remove()
+        for stop in reversed(stops):
+            stop()
+
+
+def send_through(sides, plan, milters):
+    with concurrent.futures.ThreadPoolExecutor(len(sides) * len(TOGETHER)) as pool:
+        jobs = {side: [pool.submit(send_all, side, lines, plan, milters) for lines in TOGETHER]
+                for side in sides}
+        results = {side: {line: outcome for job in jobs[side]
+                          for line, outcome in job.result().items()} for side in sides}
+    return [outcomes(side, results[side]) for side in sides]
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_the_same_happens_on_both_sides(run, line):
+    assert len(run.postfix[line]) == len(run.gate[line]) == len(run.plan[line]) >= LEAST[line]
+    wrong = []
+    for case, postfix, gate in zip(run.plan[line], run.postfix[line], run.gate[line]):
+        _, left = differences(case, postfix, gate)
+        wrong += [f"{case.name}: {text}" for text in left]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_every_difference_is_still_there(run):
+    used = {name for line in LINES for three in zip(run.plan[line], run.postfix[line], run.gate[line])
+            for name in differences(*three)[0]}
+    assert used == set(DIFFERENT)
