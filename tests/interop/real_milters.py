@@ -123,18 +123,18 @@ def write(folder, name, text):
 
 class Daemon:
     """A process of nobody's that listens on the file "socket" of its folder, and writes to "output"
-    there. Nothing is lost with it: only one with children is ended by SIGTERM, the others, which
-    take seconds for that, by SIGKILL."""
+    there. Nothing is lost with it: it is killed, with its children, for libmilter takes seconds to
+    end."""
 
-    def __init__(self, folder, words, end):
-        self.folder, self.end = folder, end
+    def __init__(self, folder, words):
+        self.folder = folder
         self.log_path = os.path.join(folder, "output")
         identity = {"user": "nobody", "group": "nogroup", "extra_groups": [], "umask": 0} \
             if os.geteuid() == 0 else {}
         with open(self.log_path, "wb") as out:
             self.process = subprocess.Popen(
                 words, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT,
-                cwd=folder, env={**os.environ, "LC_ALL": "C"}, **identity)
+                cwd=folder, env={**os.environ, "LC_ALL": "C"}, start_new_session=True, **identity)
 
     def wait(self):
         deadline = time.monotonic() + LIMIT_S
@@ -157,12 +157,8 @@ class Daemon:
             return file.read()
 
     def stop(self):
-        self.process.send_signal(self.end)
-        try:
-            self.process.wait(LIMIT_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(LIMIT_S)
 
 
 def open_folder(parent, name):
@@ -206,8 +202,8 @@ class Milters:
     def address(self, name, side):
         return self.addresses[f"{name}:{side.name}" if name in PYTHON else name]
 
-    def _start(self, name, folder, words, end=signal.SIGKILL):
-        self.daemons.append(Daemon(folder, words, end))
+    def _start(self, name, folder, words):
+        self.daemons.append(Daemon(folder, words))
         self.addresses[name] = f"unix:{folder}/socket"
 
     def _start_opendmarc(self):
@@ -222,7 +218,7 @@ class Milters:
         folder = open_folder(self.parent, "rspamd")
         write(folder, "suffixes", "example\ncom\nnet\norg\n")
         path = write(folder, "conf", RSPAMD.format(folder=folder, dns=self.dns.address))
-        self._start("rspamd", folder, ["/usr/bin/rspamd", "-f", "-c", path], signal.SIGTERM)
+        self._start("rspamd", folder, ["/usr/bin/rspamd", "-f", "-c", path])
 
     def _start_spamassassin(self):
         folder = open_folder(self.parent, "spamd")
@@ -231,7 +227,7 @@ class Milters:
         self._start("spamd", folder, [
             "/usr/sbin/spamd", "-L", "-x", "-C", folder, f"--siteconfigpath={folder}",
             f"--socketpath={folder}/socket", "--socketmode=0666", "-m", "2", "--min-children=2",
-            "-s", "stderr", "-H", folder], signal.SIGTERM)
+            "-s", "stderr", "-H", folder])
         milter = open_folder(self.parent, "spamass")
         self._start("spamass", milter, ["/usr/sbin/spamass-milter", "-p", f"{milter}/socket",
                                         "-r", "15", "--", "-U", f"{folder}/socket"])

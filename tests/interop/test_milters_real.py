@@ -23,9 +23,10 @@ from real_milters import (DMARC, LINES, SIGNED_FOR, SPF, Authority, GateSide, He
                           PostfixSide)
 
 LOGIN, PASSWORD = "alice@example.com", config.USERS["alice@example.com"][0]
-LEAST = {"auth": 60, "rspamd": 60, "spamass": 60, "sign": 60, "python": 60, "all": 20,
+LEAST = {"auth": 60, "rspamd": 60, "spamass": 60, "sign": 60, "python": 60, "all": 19,
          "submission": 10}
 SUBMITTED = ["change: insert", "change: body", "change: recipients", "change: sender", "change: all"]
+FOR_ALL = ["plus and case", "policy reject", "from IPv6", "GTUBE: mark it", "a bargain"]
 TOGETHER = [["spamass"], ["auth", "rspamd", "sign", "python", "all", "submission"]]
 
 
@@ -229,12 +230,19 @@ def quarantine(case, outcome):
         b"X-Quarantine: milter:python; looks bad\r\n", b"", 1))
 
 
-def word_at_eom(case, outcome):
-    """In the line "all" OpenDMARC refuses this one before the python milter hears of it."""
-    if case.name != "policy reject" or not outcome.heard or outcome.heard[-1][0] != "rcpt":
+def turns(_, outcome):
+    """OpenDMARC has refused before the python milter behind it hears of the content."""
+    if outcome.replies[-1][0] != "content" or outcome.replies[-1][1] == "250" or \
+            not outcome.heard or outcome.heard[-1][0] != "rcpt":
         return outcome
-    return outcome._replace(heard=(*outcome.heard, ("data", [], {
-        **outcome.heard[-1][2], "i": "..."})))
+    macros = {**outcome.heard[-1][2], "i": "..."}
+    return outcome._replace(heard=(*outcome.heard, ("data", [], macros)))
+
+
+def parameters(_, outcome):
+    return outcome._replace(heard=tuple(
+        (event, [arguments[0], *sorted(arguments[1:])] if event == "mail" else arguments, macros)
+        for event, arguments, macros in outcome.heard))
 
 
 def blanks(_, outcome):
@@ -308,7 +316,8 @@ DIFFERENT = {
     "quarantine": ("Postfix holds the message in its queue, whence the test releases it; the gate "
                    "has none, and marks it", quarantine),
     "turns": ("Postfix tells each command to every milter; the gate tells the content to one behind "
-              "the other, and not to those behind one that refuses", word_at_eom),
+              "the other, and not to those behind one that refuses", turns),
+    "parameters": ("the gate tells those of MAIL in an order of its own", parameters),
     "blanks": ("Postfix takes away blanks before a colon; the gate leaves fields as they are", blanks),
     "IPv6": ("behind the header Postfix leaves out IPv6: before {client_addr}, unlike before",
              client_v6),
@@ -366,10 +375,11 @@ def plan_of(keys):
     common = messages(keys)
     changes = deeds(python_milter.VERDICTS, python_milter.CHANGES)
     return {
-        "auth": common, "rspamd": common, "spamass": common,
+        "auth": common, "rspamd": common,
+        "spamass": [case for number, case in enumerate(common) if number % 5 != 2],  # it is slow
         "sign": [case._replace(client=SIGNED_FOR) for case in common],
         "python": [*changes, *deeds_at_connect(python_milter.CONNECT)],
-        "all": common[::3],
+        "all": [case for number, case in enumerate(common) if not number % 4 or case.name in FOR_ALL],
         "submission": [*common[:8], *[case for case in changes if case.name in SUBMITTED]],
     }
 
@@ -423,6 +433,10 @@ def send_through(sides, plan, milters):
     return [outcomes(side, results[side]) for side in sides]
 
 
+def contents(outcomes_):
+    return [data for outcome in outcomes_ for _, _, data in outcome.delivered]
+
+
 @pytest.mark.parametrize("line", LINES)
 def test_the_same_happens_on_both_sides(run, line):
     assert len(run.postfix[line]) == len(run.gate[line]) == len(run.plan[line]) >= LEAST[line]
@@ -437,3 +451,31 @@ def test_every_difference_is_still_there(run):
     used = {name for line in LINES for three in zip(run.plan[line], run.postfix[line], run.gate[line])
             for name in differences(*three)[0]}
     assert used == set(DIFFERENT)
+
+
+DEEDS = {
+    "auth": [rb"dkim=pass", rb"dkim=fail", rb"dkim=permerror", rb"dkim=none",
+             rb"dmarc=pass .*header\.from=example\.com", rb"dmarc=fail"],
+    "rspamd": [rb"(?m)^X-Spamd-Result: default: False", rb"(?m)^X-Spam: Yes", rb"R_DKIM_ALLOW",
+               rb"R_DKIM_REJECT", rb"R_SPF_ALLOW", rb"(?m)^Subject: \*\*\*SPAM\*\*\* A word\r$",
+               rb"DMARC_POLICY_ALLOW", rb"DMARC_POLICY_SOFTFAIL"],
+    "spamass": [rb"(?m)^Subject: \[SPAM 6\.2\] A word\r$", rb"X-Spam-Flag: YES",
+                rb"X-Spam-Status: No, score=0\.2 .*(?s:.*)last=192\.0\.2\.1"],
+    "sign": [rb"(?m)^DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/simple;"],
+    "python": [rb"(?m)^X-Inserted: at the top\r\nReceived: its own\r\nX-Second:", rb"\r\n\r\na new body"],
+    "all": [rb"X-Spamd-Result", rb"X-Spam-Status", rb"Authentication-Results", rb"dmarc="],
+    "submission": [rb"(?m)^DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/simple;", rb"\r\n\r\na new body"],
+}
+REFUSED = {"auth": "rejected by DMARC policy for reject.example", "rspamd": "Gtube pattern",
+           "spamass": "5.7.1 Blocked by SpamAssassin", "python": "5.7.9 because of a reason"}
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_the_milters_did_what_they_are_for(run, line):
+    """Two sides that did nothing would be the same too."""
+    for side in (run.postfix, run.gate):
+        texts = contents(side[line])
+        for deed in DEEDS[line]:
+            assert any(re.search(deed, text) for text in texts), deed
+        if line in REFUSED:
+            assert any(REFUSED[line] in outcome.replies[-1][3] for outcome in side[line])
