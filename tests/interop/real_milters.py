@@ -63,7 +63,7 @@ options {{
 	pidfile = "{folder}/pid"; tempdir = "{folder}"; cache_file = "{folder}/symbols.cache";
 	hs_cache_dir = "{folder}/"; control_socket = "{folder}/control mode=0600"; history_rows = 1;
 	filters = "dkim,regexp"; explicit_modules = []; local_addrs = [127.0.0.1];
-	disable_hyperscan = true; url_tld = "{folder}/suffixes"; gtube_patterns = "all";
+	disable_hyperscan = true; url_tld = "{folder}/suffixes"; enable_test_patterns = true;
 	dns {{ nameserver = ["{dns}"]; timeout = 2s; sockets = 2; retransmits = 2; }}
 }}
 logging {{ type = "console"; level = "warning"; }}

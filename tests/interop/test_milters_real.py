@@ -462,7 +462,7 @@ DEEDS = {
     "spamass": [rb"(?m)^Subject: \[SPAM 6\.2\] A word\r$", rb"X-Spam-Flag: YES",
                 rb"X-Spam-Status: No, score=0\.2 .*(?s:.*)last=192\.0\.2\.1"],
     "sign": [rb"(?m)^DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/simple;"],
-    "python": [rb"(?m)^X-Inserted: at the top\r\nReceived: its own\r\nX-Second:", rb"\r\n\r\na new body"],
+    "python": [rb"(?m)^X-Inserted: at the top\r\nX-Second: .*\r\nReceived: its own\r\nX-Third:", rb"\r\n\r\na new body"],
     "all": [rb"X-Spamd-Result", rb"X-Spam-Status", rb"Authentication-Results", rb"dmarc="],
     "submission": [rb"(?m)^DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/simple;", rb"\r\n\r\na new body"],
 }
