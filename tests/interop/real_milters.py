@@ -30,6 +30,7 @@ LINES = {
     "spamass": ["spamass"],
     "sign": ["sign"],
     "python": ["python"],
+    "session": ["python"],
     "all": ["verify", "opendmarc", "rspamd", "spamass", "names", "sign"],
     "submission": ["names", "sign"],
 }
@@ -157,7 +158,10 @@ class Daemon:
             return file.read()
 
     def stop(self):
-        os.killpg(self.process.pid, signal.SIGKILL)
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
         self.process.wait(LIMIT_S)
 
 
@@ -197,6 +201,7 @@ class Milters:
 
     def stop(self):
         for daemon in self.daemons:
+            daemon.process.kill()
             daemon.stop()
 
     def address(self, name, side):

@@ -24,11 +24,12 @@ from real_milters import (DMARC, LINES, SIGNED_FOR, SPF, Authority, GateSide, He
                           PostfixSide)
 
 LOGIN, PASSWORD = "alice@example.com", config.USERS["alice@example.com"][0]
-LEAST = {"auth": 60, "rspamd": 60, "spamass": 60, "sign": 60, "python": 60, "all": 19,
+LEAST = {"auth": 60, "rspamd": 60, "spamass": 60, "sign": 60, "python": 60, "session": 30, "all": 19,
          "submission": 10}
 SUBMITTED = ["change: insert", "change: body", "change: recipients", "change: sender", "change: all"]
 FOR_ALL = ["plus and case", "policy reject", "from IPv6", "GTUBE: mark it", "a bargain"]
-TOGETHER = [["spamass"], ["auth", "rspamd", "sign", "python", "all", "submission"]]
+IN_A_SESSION = ("change: all", "change: body", "accept at ", "reject at ", "discard at ", "reply4 at ")
+TOGETHER = [["spamass"], ["auth", "rspamd", "sign", "python", "session", "all", "submission"]]
 
 
 class Outcome(NamedTuple):
@@ -40,37 +41,65 @@ class Outcome(NamedTuple):
 
 # ---- sending ----
 
-def converse(port, line, case, tag, replies):
-    """One transaction on a connection of its own; replies is filled as far as it gets."""
-    def note(what, answer):
+class Session:
+    """A connection; replies is filled as far as it gets."""
+
+    def __init__(self, port, line, case):
+        self.line, self.case = line, case
+        self.client = Client(port)
+        self.replies = []
+
+    def note(self, what, answer):
         is_good = answer.code[0] in "23"
-        replies.append((what, answer.code, answer.enhanced,
-                        "" if is_good else "|".join(answer.lines)))
+        self.replies.append((what, answer.code, answer.enhanced,
+                             "" if is_good else "|".join(answer.lines)))
         return is_good
 
-    client = Client(port)
-    try:
-        if line != "submission":
-            client.send(proxy_v1(case.client))
-        note("connect", client.reply())
-        note("helo", client.command(f"EHLO {case.helo}"))
-        if line == "submission":
-            client.expect("STARTTLS", "220")
-            client.start_tls()
-            client.expect(f"EHLO {case.helo}", "250")
-            assert client.auth_plain(LOGIN, PASSWORD).code == "235"
+    def command(self, what, text):
+        return self.note(what, self.client.command(text))
+
+    def begin(self):
+        if self.line != "submission":
+            self.client.send(proxy_v1(self.case.client))
+        self.note("connect", self.client.reply())
+        self.command("helo", f"EHLO {self.case.helo}")
+        if self.line == "submission":
+            self.client.expect("STARTTLS", "220")
+            self.client.start_tls()
+            self.client.expect(f"EHLO {self.case.helo}", "250")
+            assert self.client.auth_plain(LOGIN, PASSWORD).code == "235"
+
+    def transaction(self, case, tag):
         sender, recipients = case.envelope(tag)
-        taken = []
-        if note("mail", client.command(f"MAIL FROM:<{sender}>{case.parameters}")):
-            taken = [note("rcpt", client.command(f"RCPT TO:<{one}>")) for one in recipients]
-        if any(taken) and note("data", client.command("DATA")):
-            client.send(dot_stuff(case.content))
-            note("content", client.reply())
-        client.expect("QUIT", "221")
-    except Closed:
-        replies.append(("closed", "", "", ""))
-    finally:
-        client.close()
+        if not self.command("mail", f"MAIL FROM:<{sender}>{case.parameters}"):
+            return
+        taken = [self.command("rcpt", f"RCPT TO:<{one}>") for one in recipients]
+        if any(taken) and self.command("data", "DATA"):
+            self.client.send(dot_stuff(case.content))
+            self.note("content", self.client.reply())
+        elif self.line == "session":
+            self.client.expect("RSET", "250")
+
+
+def converse(side, line, cases):
+    """Yields the replies to each case, on a connection for each, but one for all in the line
+    "session"."""
+    session = None
+    for number, case in enumerate(cases):
+        session = session or Session(side.ports[line], line, case)
+        session.replies = []
+        try:
+            if number == 0 or line != "session":
+                session.begin()
+            session.transaction(case, f"{line}{number}")
+            if line != "session" or number == len(cases) - 1:
+                session.client.expect("QUIT", "221")
+        except Closed:
+            session.replies.append(("closed", "", "", ""))
+        yield session.replies
+        if line != "session":
+            session.client.close()
+            session = None
 
 
 def send_all(side, lines, plan, milters):
@@ -81,12 +110,8 @@ def send_all(side, lines, plan, milters):
                   if f"{name}:{side.name}" in milters.python_log]
         for heard in python:
             heard.news()  # of an earlier line
-        results[line] = []
-        for number, case in enumerate(plan[line]):
-            replies = []
-            converse(side.ports[line], line, case, f"{line}{number}", replies)
-            heard = [event for one in python for event in one.news()]
-            results[line].append((replies, heard))
+        results[line] = [(replies, [event for one in python for event in one.news()])
+                         for replies in converse(side, line, plan[line])]
     return results
 
 
@@ -137,20 +162,28 @@ def holds(data, records):
         return verify_opendkim(data, records)[0].result == "pass"
 
 
+def normal_symbols(found):
+    """rspamd tells what it had in its cache, and its symbols in an order of chance."""
+    lines = re.sub(rb"(R_SPF_\w+\(-?[0-9.]+\)\[[^]\r]*):c\]", rb"\1]", found[0])
+    return b";\r\n".join(sorted(re.split(rb";?\r\n", lines.rstrip(b"\r\n")))) + b"\r\n"
+
+
 def normal_content(data, records):
     """The MTA's own Received field keeps its place and loses its text; a signature made here has
-    instead of its time and value whether it holds. rspamd tells what it had in its cache."""
+    instead of its time and value whether it holds."""
     if OWN_SIGNATURE.search(data):
         value = rb"\1T\2HOLDS" if holds(data, records) else rb"\1T\2BROKEN"
         data = OWN_SIGNATURE.sub(value, data)
     data, count = OWN_RECEIVED.subn(b"Received: its own\r\n", data)
     assert count == 1, data
-    return re.sub(rb"(?m)^(\tR_SPF_\w+\(-?[0-9.]+\)\[[^]\r]*):c\]", rb"\1]", data)
+    return re.sub(rb"(?m)^X-Spamd-Result: default: (?:[^\r]|\r\n[ \t])*\r\n", normal_symbols, data)
 
 
 def normal_event(line, event):
     macros = {name: "..." if name in VALUES else value for name, value in event["macros"].items()}
     arguments = list(event["arguments"])
+    if event["event"] == "abort":
+        macros.pop("i", None)  # it comes late, and may be of the message before
     if line == "submission":  # a port of the kernel's choice
         macros["{client_port}"] = "..."
         if event["event"] == "connect":
@@ -159,12 +192,13 @@ def normal_event(line, event):
 
 
 def normal(line, records, replies, delivered, heard):
-    """Recipients are sorted, as Postfix does; abort comes when it comes."""
+    """Recipients are sorted, as Postfix does. An abort behind the last answer comes when it comes."""
     return Outcome(
         tuple(replies),
         tuple((sender, tuple(sorted(recipients)), normal_content(data, records))
               for sender, recipients, data in delivered),
-        tuple(normal_event(line, event) for event in heard if event["event"] != "abort"))
+        tuple(normal_event(line, event) for event in heard
+              if event["event"] != "abort" or line == "session"))
 
 
 # ---- what differs ----
@@ -207,7 +241,7 @@ def at_data(case, outcome):
 
 def at_helo(_, outcome):
     replies = list(outcome.replies)
-    if replies[1][0] == "helo" and replies[1][1][0] in "45" and replies[2][1] == "503":
+    if len(replies) > 2 and replies[1][0] == "helo" and replies[1][1][0] in "45" and replies[2][1] == "503":
         replies[1:3] = [("helo", "250", "", ""), ("mail", *replies[1][1:])]
     return with_replies(outcome, replies)
 
@@ -215,7 +249,7 @@ def at_helo(_, outcome):
 def at_connect(case, outcome):
     what, code, enhanced, text = outcome.replies[0]
     verdict = python_milter.CONNECT.get(case.client)
-    if code == "220":
+    if what != "connect" or code == "220":
         return outcome
     if verdict == "reply421":
         return with_replies(outcome, [
@@ -393,6 +427,7 @@ def plan_of(keys):
         "spamass": [case for number, case in enumerate(common) if number % 5 != 2],  # it is slow
         "sign": [case._replace(client=SIGNED_FOR) for case in common],
         "python": [*changes, *deeds_at_connect(python_milter.CONNECT)],
+        "session": [case for case in changes if case.name.startswith(IN_A_SESSION)],
         "all": [case for number, case in enumerate(common) if not number % 4 or case.name in FOR_ALL],
         "submission": [*common[:8], *[case for case in changes if case.name in SUBMITTED]],
     }
@@ -477,6 +512,7 @@ DEEDS = {
                 rb"X-Spam-Status: No, score=0\.2 .*(?s:.*)last=192\.0\.2\.1"],
     "sign": [rb"(?m)^DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/simple;"],
     "python": [rb"(?m)^X-Inserted: at the top\r\nX-Second: .*\r\nReceived: its own\r\nX-Third:", rb"\r\n\r\na new body"],
+    "session": [rb"\r\n\r\na new body", rb"\r\n\r\nbody\r\n"],
     "all": [rb"X-Spamd-Result", rb"X-Spam-Status", rb"Authentication-Results", rb"dmarc="],
     "submission": [rb"(?m)^DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/simple;", rb"\r\n\r\na new body"],
 }
