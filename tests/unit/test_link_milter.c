@@ -132,6 +132,23 @@ test_it_names_its_macros_and_its_blanks(void **state)
 }
 
 static void
+test_macros_of_an_ipv6_client(void **state)
+{
+	struct rig r;
+
+	(void)state;
+	rig_open(&r, NULL, 0);
+	rig_start(&r, "connect_macros = \"_, {client_addr}, {client_resolve}\";");
+	assert_true(address_from_host("2001:db8::1", 4711, &r.f.facts.client.addr));
+	snprintf(r.f.facts.client.text, sizeof(r.f.facts.client.text), "2001:db8::1");
+	assert_int_equal(say_connect(&r), 0);
+	expect_has(rig_stop(&r),
+	    "DC_|unknown [2001:db8::1]|{client_addr}|IPv6:2001:db8::1|{client_resolve}|FAIL|\n"
+	    "C[2001:db8::1]|6");
+	rig_close(&r);
+}
+
+static void
 test_a_long_body_goes_in_chunks_until_it_skips(void **state)
 {
 	const struct peer_rule rules[] = {
@@ -354,6 +371,7 @@ main(void)
 		cmocka_unit_test(test_it_hears_the_whole_session),
 		cmocka_unit_test(test_it_hears_no_more_than_it_wants),
 		cmocka_unit_test(test_it_names_its_macros_and_its_blanks),
+		cmocka_unit_test(test_macros_of_an_ipv6_client),
 		cmocka_unit_test(test_a_long_body_goes_in_chunks_until_it_skips),
 		cmocka_unit_test(test_all_that_it_may_change),
 		cmocka_unit_test(test_answers_at_each_event),
