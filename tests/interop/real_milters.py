@@ -65,7 +65,8 @@ options {{
 	hs_cache_dir = "{folder}/"; control_socket = "{folder}/control mode=0600"; history_rows = 1;
 	filters = "dkim,regexp"; explicit_modules = []; local_addrs = [127.0.0.1];
 	disable_hyperscan = true; url_tld = "{folder}/suffixes"; enable_test_patterns = true;
-	dns {{ nameserver = ["{dns}"]; timeout = 2s; sockets = 2; retransmits = 2; }}
+	dns {{ nameserver = ["{dns}"]; timeout = 5s; sockets = 2; retransmits = 2; }}
+	task_timeout = 30s;
 }}
 logging {{ type = "console"; level = "warning"; }}
 worker "rspamd_proxy" {{
@@ -377,7 +378,8 @@ class GateSide:
     def __init__(self, start, milters, sink):
         self.sink = sink
         self.gates = {}
-        upstream = smtp_upstream([sink.address])
+        upstream = {**smtp_upstream([sink.address]), "command_timeout": "30s",
+                    "final_timeout": "30s"}
         for line, names in LINES.items():
             role = "submission" if line == "submission" else "inbound"
             settings = {
