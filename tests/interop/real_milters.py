@@ -32,7 +32,7 @@ LINES = {
     "python": ["python"],
     "session": ["python"],
     "all": ["verify", "opendmarc", "rspamd", "spamass", "names", "sign"],
-    "submission": ["names", "sign"],
+    "submission": ["rspamd", "spamass", "names", "sign"],
 }
 
 DMARC = {

@@ -520,6 +520,11 @@ REFUSED = {"auth": "rejected by DMARC policy for reject.example", "rspamd": "Gtu
            "spamass": "5.7.1 Blocked by SpamAssassin", "python": "5.7.9 because of a reason"}
 
 
+# A field that the milter puts into each message that it lets through, and into how many at least.
+MARKS = {"auth": (b"Authentication-Results: gate.test; dmarc=", 60), "rspamd": (b"X-Spamd-Result: ", 60),
+         "spamass": (b"X-Spam-Status: ", 55), "sign": (b"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/simple;", 60)}
+
+
 @pytest.mark.parametrize("line", LINES)
 def test_the_milters_did_what_they_are_for(run, line):
     """Two sides that did nothing would be the same too."""
@@ -527,6 +532,8 @@ def test_the_milters_did_what_they_are_for(run, line):
         texts = contents(side[line])
         for deed in DEEDS[line]:
             assert any(re.search(deed, text) for text in texts), deed
+        mark, least = MARKS.get(line, (b"Subject:", 1))
+        assert sum(mark in text for text in texts) >= least
         if line in REFUSED:
             assert any(REFUSED[line] in outcome.replies[-1][3] for outcome in side[line])
 
