@@ -69,12 +69,13 @@ def of_header(plain):
         Case("two authors", header(author=b"alice@example.com, carol@example.net") + b"x\r\n"),
         Case("odd names", header(b"X_under.score!: 1", b"X-'quote': 2") + b"x\r\n"),
         Case("Received from before", b"".join(
-            b"Received: from h%d.example (h%d.example [198.51.100.%d])\r\n\tby h%d.example with ESMTP"
-            b" id X%d;\r\n\tTue, 24 Nov 2026 12:00:0%d +0000\r\n" % (n, n, n, n + 1, n, n)
+            b"Received: from h%d.example (h%d.example [198.51.100.%d])\r\n\tby h%d.example with"
+            b" ESMTP id X%d;\r\n\tTue, 24 Nov 2026 12:00:0%d +0000\r\n" % (n, n, n, n + 1, n, n)
             for n in range(8, 0, -1)) + plain),
         Case("Resent", b"Resent-From: carol@example.net\r\nResent-To: d@example.net\r\n"
              b"Resent-Date: Tue, 24 Nov 2026 12:00:00 +0000\r\n" + plain),
-        Case("a list", header(b"List-Id: <a.example.net>", b"List-Unsubscribe: <mailto:x@example.net>",
+        Case("a list", header(b"List-Id: <a.example.net>",
+                              b"List-Unsubscribe: <mailto:x@example.net>",
                               b"Precedence: list", b"Reply-To: a@example.net") + b"x\r\n"),
         Case("blanks before a colon", header(b"X-Blank : 1") + b"x\r\n"),
     ]
@@ -88,7 +89,8 @@ def of_body(plain):
         Case("blank lines at the end", plain + b"\r\n\r\n"),
         Case("dots", header() + b".\r\n..\r\n.x\r\nx.\r\n...\r\n.\r\n"),
         Case("8bit", header() + bytes(range(128, 256)) + b"\r\n"),
-        Case("BODY=8BITMIME", header(b"MIME-Version: 1.0", b"Content-Type: text/plain; charset=utf-8",
+        Case("BODY=8BITMIME", header(b"MIME-Version: 1.0",
+                                     b"Content-Type: text/plain; charset=utf-8",
                                      b"Content-Transfer-Encoding: 8bit")
              + "gr\u00fc\u00dfe\r\n".encode(), parameters=" BODY=8BITMIME SIZE=1000"),
         Case("a line of 998", header() + b"y" * 998 + b"\r\n" + b"z" * 997 + b"\r\n"),
@@ -219,7 +221,8 @@ def deeds(verdicts, changes):
         for stage in ("mail", "data", "header", "eoh", "body", "eom"):
             cases.append(Case(f"{verdict} at {stage}", content,
                               f"{stage}-{verdict}.{{tag}}@example.com", two))
-        cases.append(Case(f"{verdict} at rcpt, once", content, f"rcpt-{verdict}.{{tag}}@example.com",
+        cases.append(Case(f"{verdict} at rcpt, once", content,
+                          f"rcpt-{verdict}.{{tag}}@example.com",
                           (two[0], "refused.{tag}@example.net", two[1])))
         cases.append(Case(f"{verdict} at rcpt, always", content,
                           f"rcpt-{verdict}.{{tag}}@example.com", ("refused.{tag}@example.net",)))

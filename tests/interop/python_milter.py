@@ -17,9 +17,9 @@ import sys
 import Milter
 
 MACROS = ["j", "v", "_", "i", "{daemon_name}", "{daemon_addr}", "{daemon_port}", "{client_addr}",
-          "{client_name}", "{client_port}", "{client_ptr}", "{client_resolve}", "{client_connections}",
-          "{tls_version}", "{cipher}", "{cipher_bits}", "{cert_subject}", "{cert_issuer}",
-          "{auth_type}", "{auth_authen}", "{auth_author}", "{auth_ssf}", "{mail_addr}",
+          "{client_name}", "{client_port}", "{client_ptr}", "{client_resolve}",
+          "{client_connections}", "{tls_version}", "{cipher}", "{cipher_bits}", "{cert_subject}",
+          "{cert_issuer}", "{auth_type}", "{auth_authen}", "{auth_author}", "{auth_ssf}", "{mail_addr}",
           "{mail_host}", "{mail_mailer}", "{rcpt_addr}", "{rcpt_host}", "{rcpt_mailer}"]
 CONNECT = {"192.0.2.101": "reject", "192.0.2.102": "tempfail", "192.0.2.103": "accept",
            "192.0.2.104": "reply5", "192.0.2.105": "reply4", "192.0.2.106": "reply421"}

@@ -337,7 +337,8 @@ class PostfixSide:
         services = ""
         for line, names in LINES.items():
             services += SERVICE.format(
-                port=self.ports[line], milters=",".join(milters.address(name, self) for name in names))
+                port=self.ports[line],
+                milters=",".join(milters.address(name, self) for name in names))
             services += SUBMISSION.format(authority=authority.port) if line == "submission" else \
                 PROXIED
         settings = SETTINGS.format(sink=sink.port, certificate=keys.gate_certificate,

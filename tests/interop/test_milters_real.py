@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MPL-2.0
 """Real milters do through the gate what they do behind Postfix: the same messages go through both,
 and what the client hears, what comes out, and what a milter on libmilter hears are compared. What
-differs stands in DIFFERENT, with its reason."""
+differs stands in milter_differences.py, with its reason."""
 
 import concurrent.futures
 import os
@@ -19,24 +19,20 @@ from harness.client import Client, Closed, dot_stuff, proxy_v1
 from harness.dns import DnsServer
 from harness.gate import Gate
 from harness.upstream import ScriptedUpstream
+from milter_differences import DIFFERENT, Outcome, differences
 from milter_messages import deeds, deeds_at_connect, messages
 from real_milters import (DMARC, LINES, SIGNED_FOR, SPF, Authority, GateSide, Heard, Milters,
                           PostfixSide)
 
 LOGIN, PASSWORD = "alice@example.com", config.USERS["alice@example.com"][0]
-LEAST = {"auth": 60, "rspamd": 60, "spamass": 60, "sign": 60, "python": 60, "session": 30, "all": 19,
-         "submission": 10}
-SUBMITTED = ["change: insert", "change: body", "change: recipients", "change: sender", "change: all"]
+LEAST = {"auth": 60, "rspamd": 60, "spamass": 60, "sign": 60, "python": 60, "session": 30,
+         "all": 20, "submission": 10}
+SUBMITTED = ["change: insert", "change: body", "change: recipients", "change: sender",
+             "change: all"]
 FOR_ALL = ["plus and case", "policy reject", "from IPv6", "GTUBE: mark it", "a bargain"]
-IN_A_SESSION = ("change: all", "change: body", "accept at ", "reject at ", "discard at ", "reply4 at ")
+IN_A_SESSION = ("change: all", "change: body", "accept at ", "reject at ", "discard at ",
+                "reply4 at ")
 TOGETHER = [["spamass"], ["auth", "rspamd", "sign", "python", "session", "all", "submission"]]
-
-
-class Outcome(NamedTuple):
-    """What became of a case at one side."""
-    replies: tuple  # (command, code, enhanced code, text if it was refused)
-    delivered: tuple  # (sender, recipients, content)
-    heard: tuple  # (event, arguments, macros) of the python milter
 
 
 # ---- sending ----
@@ -135,17 +131,18 @@ def outcomes(side, results, records):
 
 # ---- what must not be compared ----
 
-OWN_RECEIVED = re.compile(rb"(?m)^Received: from (?:[^\r]|\r\n[ \t])*?\bby gate\.test \((?:Postfix|Gatepost)\)"
-                          rb"(?:[^\r]|\r\n[ \t])*\r\n")
-OWN_SIGNATURE = re.compile(rb"(?m)^(DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/simple; d=example\.com;"
-                           rb" s=rsa;\r\n\tt=)\d+(;(?:[^\r]|\r\n[ \t])*?\r\n\tb=)(?:[^\r]|\r\n[ \t])*")
+REST = rb"(?:[^\r]|\r\n[ \t])*"  # of a field
+OWN_RECEIVED = re.compile(rb"(?m)^Received: from " + REST + rb"?\bby gate\.test "
+                          rb"\((?:Postfix|Gatepost)\)" + REST + rb"\r\n")
+OWN_SIGNATURE = re.compile(rb"(?m)^(DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/simple;"
+                           rb" d=example\.com; s=rsa;\r\n\tt=)\d+(;" + REST + rb"?\r\n\tb=)" + REST)
 # Values that are the MTA's own affair: that there is one is compared.
 VALUES = {
     "v": "its name and version",
     "i": "its names of messages",
     "{mail_host}": "Postfix: the next hop; the gate: the address' domain",
     "{rcpt_host}": "Postfix: the next hop; the gate: the address' domain",
-    "{daemon_addr}": "behind a balancer Postfix takes the address out of its header, the gate its own",
+    "{daemon_addr}": "behind a balancer Postfix names the balancer's address, the gate its own",
     "{daemon_port}": "the same; and they have different ports here",
 }
 
@@ -162,10 +159,10 @@ def holds(data, records):
         return verify_opendkim(data, records)[0].result == "pass"
 
 
-def normal_symbols(found):
+def normal_symbols(text):
     """rspamd tells what it had in its cache, and its symbols in an order of chance."""
-    lines = re.sub(rb"(R_SPF_\w+\(-?[0-9.]+\)\[[^]\r]*):c\]", rb"\1]", found[0])
-    return b";\r\n".join(sorted(re.split(rb";?\r\n", lines.rstrip(b"\r\n")))) + b"\r\n"
+    text = re.sub(r"(R_SPF_\w+\(-?[0-9.]+\)\[[^]\r\n]*):c\]", r"\1]", text)
+    return ";\r\n".join(sorted(re.split(r";?\r?\n", text)))
 
 
 def normal_content(data, records):
@@ -176,12 +173,15 @@ def normal_content(data, records):
         data = OWN_SIGNATURE.sub(value, data)
     data, count = OWN_RECEIVED.subn(b"Received: its own\r\n", data)
     assert count == 1, data
-    return re.sub(rb"(?m)^X-Spamd-Result: default: (?:[^\r]|\r\n[ \t])*\r\n", normal_symbols, data)
+    return re.sub(rb"(?m)^X-Spamd-Result: default: " + REST,
+                  lambda found: normal_symbols(found[0].decode("latin-1")).encode("latin-1"), data)
 
 
 def normal_event(line, event):
     macros = {name: "..." if name in VALUES else value for name, value in event["macros"].items()}
     arguments = list(event["arguments"])
+    if arguments[:1] == ["X-Spamd-Result"]:
+        arguments[1] = normal_symbols(arguments[1])
     if event["event"] == "abort":
         macros.pop("i", None)  # it comes late, and may be of the message before
     if line == "submission":  # a port of the kernel's choice
@@ -192,224 +192,13 @@ def normal_event(line, event):
 
 
 def normal(line, records, replies, delivered, heard):
-    """Recipients are sorted, as Postfix does. An abort behind the last answer comes when it comes."""
+    """Recipients are sorted, as Postfix does. An abort at the end comes when it comes."""
     return Outcome(
         tuple(replies),
         tuple((sender, tuple(sorted(recipients)), normal_content(data, records))
               for sender, recipients, data in delivered),
         tuple(normal_event(line, event) for event in heard
               if event["event"] != "abort" or line == "session"))
-
-
-# ---- what differs ----
-
-def with_replies(outcome, replies):
-    return outcome._replace(replies=tuple(replies))
-
-
-def with_content(outcome, change):
-    return outcome._replace(delivered=tuple((sender, recipients, change(data))
-                                            for sender, recipients, data in outcome.delivered))
-
-
-def with_macros(outcome, change):
-    return outcome._replace(heard=tuple((event, arguments, change(event, dict(macros)))
-                                        for event, arguments, macros in outcome.heard))
-
-
-def words(_, outcome):
-    return with_replies(outcome, [
-        (*reply[:3], reply[3].replace("unavailable, please", "unavailable -"))
-        for reply in outcome.replies])
-
-
-def bare_codes(_, outcome):
-    return with_replies(outcome, [
-        (what, code, "", text[6:]) if text == "5.7.1 no enhanced code" else (what, code, enhanced, text)
-        for what, code, enhanced, text in outcome.replies])
-
-
-def at_data(case, outcome):
-    replies = list(outcome.replies)
-    if not case.name.endswith(" at data") or outcome.replies[-1][1] == "250":
-        return outcome
-    at = next((i for i, reply in enumerate(replies) if reply[0] == "data"), len(replies))
-    if replies[at:at + 1] == [("data", "354", "", "")] and len(replies) > at + 1:
-        replies[at:at + 2] = [("data", *replies[at + 1][1:])]
-    return with_replies(outcome, replies)
-
-
-def at_helo(_, outcome):
-    replies = list(outcome.replies)
-    if len(replies) > 2 and replies[1][0] == "helo" and replies[1][1][0] in "45" and replies[2][1] == "503":
-        replies[1:3] = [("helo", "250", "", ""), ("mail", *replies[1][1:])]
-    return with_replies(outcome, replies)
-
-
-def at_connect(case, outcome):
-    what, code, enhanced, text = outcome.replies[0]
-    verdict = python_milter.CONNECT.get(case.client)
-    if what != "connect" or code == "220":
-        return outcome
-    if verdict == "reply421":
-        return with_replies(outcome, [
-            (what, code, "", "gate.test Service unavailable - try again later"),
-            *outcome.replies[1:]])
-    code = {"reject": "550", "reply5": "554", "tempfail": "451", "reply4": "452"}[verdict]
-    greeting = ("554", "", "gate.test ESMTP not accepting connections") if code[0] == "5" else \
-        ("220", "", "")
-    return with_replies(outcome, [("connect", *greeting), ("helo", "250", "", ""),
-                                  ("mail", code, enhanced, text)])
-
-
-def code_521(_, outcome):
-    at = next((i for i, reply in enumerate(outcome.replies) if reply[1] == "521"), None)
-    if at is None:
-        return outcome
-    replies = [*outcome.replies[:at + 1], ("closed", "", "", "")]
-    refused = next((i for i, event in enumerate(outcome.heard)
-                    if event[0] == "rcpt" and event[1][0].startswith("<refused.")), None)
-    return Outcome(tuple(replies), (), outcome.heard[:refused + 1 if refused else None])
-
-
-def quarantine(case, outcome):
-    if case.name != "change: quarantine":
-        return outcome
-    return with_content(outcome, lambda data: data.replace(
-        b"X-Quarantine: milter:python; looks bad\r\n", b"", 1))
-
-
-def turns(_, outcome):
-    """OpenDMARC has refused before the python milter behind it hears of the content."""
-    if outcome.replies[-1][0] != "content" or outcome.replies[-1][1] == "250" or \
-            not outcome.heard or outcome.heard[-1][0] != "rcpt":
-        return outcome
-    macros = {**outcome.heard[-1][2], "i": "..."}
-    return outcome._replace(heard=(*outcome.heard, ("data", [], macros)))
-
-
-def parameters(_, outcome):
-    return outcome._replace(heard=tuple(
-        (event, [arguments[0], *sorted(arguments[1:])] if event == "mail" else arguments, macros)
-        for event, arguments, macros in outcome.heard))
-
-
-def blanks(_, outcome):
-    return with_content(outcome, lambda data: data.replace(b"X-Blank : 1\r\n", b"X-Blank: 1\r\n"))
-
-
-def client_v6(_, outcome):
-    def change(event, macros):
-        if event in ("eoh", "body", "eom") and "{client_addr}" in macros:
-            macros["{client_addr}"] = macros["{client_addr}"].replace("IPv6:", "")
-        return macros
-    return with_macros(outcome, change)
-
-
-def early_names(_, outcome):
-    taken = [reply[1] == "250" for reply in outcome.replies if reply[0] == "rcpt"]
-    seen = []
-
-    def change(event, macros):
-        if event in ("mail", "rcpt") and not any(taken[:len(seen)]):
-            macros.pop("i", None)
-        seen.extend([event] if event == "rcpt" else [])
-        return macros
-    return with_macros(outcome, change)
-
-
-def has_named_its_own(macros):
-    return "{client_resolve}" in macros
-
-
-def client_macros(_, outcome):
-    def change(_, macros):
-        if not has_named_its_own(macros):
-            for name in ("addr", "name", "port", "ptr"):
-                macros.pop("{client_%s}" % name, None)
-        return macros
-    return with_macros(outcome, change)
-
-
-def client_count(_, outcome):
-    return with_macros(outcome, lambda _, macros: {
-        **macros, **({"{client_connections}": "0"} if has_named_its_own(macros) else {})})
-
-
-def first_recipient(_, outcome):
-    first = next((macros.get("{rcpt_addr}") for event, _, macros in outcome.heard
-                  if event == "rcpt"), None)
-
-    def change(event, macros):
-        if first and has_named_its_own(macros) and event not in ("connect", "helo", "mail", "rcpt"):
-            macros["{rcpt_addr}"] = first
-        return macros
-    return with_macros(outcome, change)
-
-
-def lower_case(_, outcome):
-    return with_macros(outcome, lambda _, macros: {
-        name: value.lower() if name in ("{mail_addr}", "{rcpt_addr}") else value
-        for name, value in macros.items()})
-
-
-# What the gate does otherwise than Postfix: why, and what its outcome would be if it did not.
-DIFFERENT = {
-    "tempfail": ("the reply has words of the gate's own", words),
-    "no enhanced code": ("RFC 2034: each reply has one, so 5.7.1 is added", bare_codes),
-    "DATA": ("the content is told when it is whole, so a word at DATA comes behind it", at_data),
-    "HELO": ("the gate answers where the milter spoke; Postfix says 250, and refuses MAIL", at_helo),
-    "connect": ("the gate ends a connection that was refused, or defers it at once (RFC 5321 3.1); "
-                "Postfix goes on, and refuses MAIL", at_connect),
-    "521": ("Postfix closes the connection behind it; RFC 7504 leaves that open", code_521),
-    "quarantine": ("Postfix holds the message in its queue, whence the test releases it; the gate "
-                   "has none, and marks it", quarantine),
-    "turns": ("Postfix tells each command to every milter; the gate tells the content to one behind "
-              "the other, and not to those behind one that refuses", turns),
-    "parameters": ("the gate tells those of MAIL in an order of its own", parameters),
-    "blanks": ("Postfix takes away blanks before a colon; the gate leaves fields as they are", blanks),
-    "IPv6": ("behind the header Postfix leaves out IPv6: before {client_addr}, unlike before",
-             client_v6),
-    "i": ("Postfix has no name for a message before its first recipient was taken", early_names),
-    "client": ("sent at connect without being asked for; Postfix does so when asked", client_macros),
-    "connections": ("the gate does not count a client's connections by itself", client_count),
-    "first recipient": ("asked for {rcpt_addr} behind RCPT, Postfix names the first one; the gate "
-                        "sends it at RCPT alone", first_recipient),
-    "lower case": ("Postfix writes {mail_addr} and {rcpt_addr} in lower case", lower_case),
-}
-
-
-def differences(case, postfix, gate):
-    """(names of DIFFERENT that explain something, what is left as text)."""
-    used = []
-    for name, (_, explain) in DIFFERENT.items():
-        explained = explain(case, gate)
-        used += [name] if explained != gate else []
-        gate = explained
-    return used, [f"{name}:\n{difference(first, second)}"
-                  for name, first, second in parts(postfix, gate) if first != second]
-
-
-def difference(first, second):
-    if isinstance(first, bytes):
-        first, second = first.splitlines(), second.splitlines()
-    else:
-        first, second = [first], [second]
-    return "\n".join(["    Postfix  " + repr(line) for line in first if line not in second] +
-                     ["    Gatepost " + repr(line) for line in second if line not in first])
-
-
-def parts(postfix, gate):
-    """(name, Postfix's, the gate's) of each thing that is compared by itself."""
-    yield "replies", postfix.replies, gate.replies
-    yield "messages", len(postfix.delivered), len(gate.delivered)
-    for first, second in zip(postfix.delivered, gate.delivered):
-        yield "envelope", first[:2], second[:2]
-        yield "content", first[2], second[2]
-    yield "events", [event[:2] for event in postfix.heard], [event[:2] for event in gate.heard]
-    for first, second in zip(postfix.heard, gate.heard):
-        for name in sorted({*first[2], *second[2]}):
-            yield f"{name} at {first[0]}", first[2].get(name), second[2].get(name)
 
 
 # ---- all of it, once ----
@@ -428,7 +217,8 @@ def plan_of(keys):
         "sign": [case._replace(client=SIGNED_FOR) for case in common],
         "python": [*changes, *deeds_at_connect(python_milter.CONNECT)],
         "session": [case for case in changes if case.name.startswith(IN_A_SESSION)],
-        "all": [case for number, case in enumerate(common) if not number % 4 or case.name in FOR_ALL],
+        "all": [case for number, case in enumerate(common)
+                if not number % 4 or case.name in FOR_ALL],
         "submission": [*common[:8], *[case for case in changes if case.name in SUBMITTED]],
     }
 
@@ -497,7 +287,8 @@ def test_the_same_happens_on_both_sides(run, line):
 
 
 def test_every_difference_is_still_there(run):
-    used = {name for line in LINES for three in zip(run.plan[line], run.postfix[line], run.gate[line])
+    used = {name for line in LINES
+            for three in zip(run.plan[line], run.postfix[line], run.gate[line])
             for name in differences(*three)[0]}
     assert used == set(DIFFERENT)
 
@@ -511,18 +302,21 @@ DEEDS = {
     "spamass": [rb"(?m)^Subject: \[SPAM 6\.2\] A word\r$", rb"X-Spam-Flag: YES",
                 rb"X-Spam-Status: No, score=0\.2 .*(?s:.*)last=192\.0\.2\.1"],
     "sign": [rb"(?m)^DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/simple;"],
-    "python": [rb"(?m)^X-Inserted: at the top\r\nX-Second: .*\r\nReceived: its own\r\nX-Third:", rb"\r\n\r\na new body"],
+    "python": [rb"(?m)^X-Inserted: at the top\r\nX-Second: .*\r\nReceived: its own\r\nX-Third:",
+               rb"\r\n\r\na new body"],
     "session": [rb"\r\n\r\na new body", rb"\r\n\r\nbody\r\n"],
     "all": [rb"X-Spamd-Result", rb"X-Spam-Status", rb"Authentication-Results", rb"dmarc="],
-    "submission": [rb"(?m)^DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/simple;", rb"\r\n\r\na new body"],
+    "submission": [rb"(?m)^DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/simple;",
+                   rb"\r\n\r\na new body", rb"auth=pass smtp\.auth=alice@example\.com"],
 }
 REFUSED = {"auth": "rejected by DMARC policy for reject.example", "rspamd": "Gtube pattern",
            "spamass": "5.7.1 Blocked by SpamAssassin", "python": "5.7.9 because of a reason"}
 
 
 # A field that the milter puts into each message that it lets through, and into how many at least.
-MARKS = {"auth": (b"Authentication-Results: gate.test; dmarc=", 60), "rspamd": (b"X-Spamd-Result: ", 60),
-         "spamass": (b"X-Spam-Status: ", 55), "sign": (b"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/simple;", 60)}
+MARKS = {"auth": (b"Authentication-Results: gate.test; dmarc=", 60),
+         "rspamd": (b"X-Spamd-Result: ", 60), "spamass": (b"X-Spam-Status: ", 55),
+         "sign": (b"DKIM-Signature: v=1; a=rsa-sha256; c=relaxed/simple;", 60)}
 
 
 @pytest.mark.parametrize("line", LINES)
