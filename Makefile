@@ -28,7 +28,7 @@ JOBS         ?= 2
 
 # ---- flags ----------------------------------------------------------------------------------
 
-PACKAGES := openssl libconfig libevent libevent_pthreads libidn2 opendkim libcrypt libunbound libmicrohttpd sqlite3 zlib ldap lber hiredis
+PACKAGES := openssl libconfig libevent libevent_pthreads libidn2 opendkim libcrypt libunbound libmicrohttpd sqlite3 zlib ldap lber hiredis lua5.4
 
 # libspf2 has no .pc file. Asked for once, and only when something is compiled. -isystem: their headers are not ours to warn about.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $$(shell $(PKG_CONFIG) --cflags $(PACKAGES) | sed 's/-I/-isystem /g'))$(PKG_CFLAGS)
@@ -253,6 +253,8 @@ install: all ## into PREFIX=/usr/local, SYSCONFDIR=/etc, UNITDIR=; DESTDIR= for 
 	install -m 644 proxy.conf.example $(DESTDIR)$(SYSCONFDIR)/gatepost/proxy.conf.example
 	install -m 644 README.md LICENSE filters/skeleton.c $(wildcard docs/*.md) $(DESTDIR)$(PREFIX)/share/doc/gatepost
 	cd dist/examples && find policy-tests -type f -exec install -D -m 644 {} \
+		$(abspath $(DESTDIR)$(PREFIX))/share/doc/gatepost/{} \;
+	cd dist/examples && find lua -type f -exec install -D -m 644 {} \
 		$(abspath $(DESTDIR)$(PREFIX))/share/doc/gatepost/{} \;
 	cd dist/examples && find plugins -type f -exec install -D -m 644 {} \
 		$(abspath $(DESTDIR)$(PREFIX))/share/doc/gatepost/{} \;

@@ -13,6 +13,7 @@ extern const struct link link_dkim_verify;
 extern const struct link link_dmarc;
 extern const struct link link_fix_headers;
 extern const struct link link_hop_limit;
+extern const struct link link_lua;
 extern const struct link link_milter;
 extern const struct link link_preflight;
 extern const struct link link_spf;

@@ -21,6 +21,7 @@ const struct link *const builtin_links[] = {
 	&link_fix_headers,
 	&link_bulk_rules,
 	&link_milter,
+	&link_lua,
 	&link_dkim_sign,
 	&link_preflight,
 };

@@ -405,6 +405,8 @@ keep_transaction(struct run *run)
 		copies[i] = authres_copy(&results[i], arena);
 	out->results = copies;
 	out->notes = arena_strdup(arena, chain_run_notes(run->chain_run));
+	if (chain_run_route(run->chain_run) != NULL)
+		out->upstream = chain_run_route(run->chain_run);
 	for (size_t i = 0; i < f->recipient_count; i++)
 		paths[i] = arena_strdup(arena, view_of(f->recipients[i].address));
 	out->forward_paths = paths;

@@ -76,8 +76,8 @@ struct rehearsal_recipient {
 /* All texts live in the arena, or in the snapshot. */
 struct rehearsal {
 	struct arena arena;
-	struct facts facts; /* at the end; without the identity's patterns */
-	const char *upstream;
+	struct facts facts;		  /* at the end; without the identity's patterns */
+	const char *upstream;		  /* that it would go to */
 	struct rehearsal_questions watch; /* the watch of our own domains, beforehand */
 	struct rehearsal_call *calls;	  /* owned array */
 	size_t call_count, call_room;

@@ -125,8 +125,8 @@ open_resolver(struct snapshot *s, struct conf_errors *errors)
 		s->dns = resolver_source(s->resolver);
 }
 
-static struct upstream *
-find_upstream(const struct snapshot *s, const char *name)
+struct upstream *
+snapshot_upstream(const struct snapshot *s, const char *name)
 {
 	for (size_t i = 0; s->upstreams != NULL && i < s->config->upstreams.count; i++) {
 		if (s->upstreams[i] != NULL &&
@@ -228,6 +228,8 @@ make_service(struct snapshot *s, enum gate_role role, struct conf_errors *errors
 		.dmarc_store = s->dmarc_store,
 		.watch = s->watch,
 		.dns_time_ms = s->config->dns.message_timeout_ms,
+		.upstreams = s->upstream_names,
+		.upstream_count = s->config->upstreams.count,
 	};
 	struct snapshot_service *service = &s->services[role];
 	bool submission = role == ROLE_SUBMISSION;
@@ -237,7 +239,7 @@ make_service(struct snapshot *s, enum gate_role role, struct conf_errors *errors
 	if (config->upstream == NULL)
 		return;
 	service->config = config;
-	service->upstream = find_upstream(s, config->upstream);
+	service->upstream = snapshot_upstream(s, config->upstream);
 	service->chain = submission ? chain_create(s->loaded->submission_chain,
 					  s->loaded->submission_count, &env, errors)
 				    : chain_create(s->loaded->inbound_chain,
@@ -264,6 +266,7 @@ destroy(struct snapshot *s)
 	trace_close(&s->trace);
 	mem_free(s->listeners);
 	mem_free(s->upstreams);
+	mem_free(s->upstream_names);
 	mem_free(s->temp_dir);
 	config_unload(&s->loaded);
 	mem_free(s);
@@ -278,6 +281,11 @@ begin(struct loaded_config **loaded)
 	s->loaded = *loaded;
 	*loaded = NULL;
 	s->config = &s->loaded->config;
+	const struct config_upstream *upstreams = s->config->upstreams.items;
+	s->upstream_names =
+	    mem_calloc(s->config->upstreams.count + 1, sizeof(*s->upstream_names));
+	for (size_t i = 0; i < s->config->upstreams.count; i++)
+		s->upstream_names[i] = upstreams[i].name;
 	return s;
 }
 

@@ -42,6 +42,7 @@ struct snapshot {
 	const struct dns_source *dns;	 /* of the resolver, or a rehearsal's */
 	bool is_rehearsal;
 	struct upstream **upstreams;	     /* owned; as many as config->upstreams */
+	const char **upstream_names;	     /* owned; likewise */
 	struct snapshot_service services[2]; /* by enum gate_role */
 	struct snapshot_listener *listeners; /* owned; as many as config->listeners */
 	struct authenticator *authenticator; /* owned; NULL without backends */
@@ -74,6 +75,9 @@ MUST_CHECK bool snapshot_start(
     struct snapshot *s, const struct snapshot *before, struct err *err);
 /* snapshot_retire - a newer one is in force: nothing of s runs beside the sessions it has. */
 void snapshot_retire(struct snapshot *s);
+
+/* snapshot_upstream - of that name; NULL: there is none (in a rehearsal never). */
+struct upstream *snapshot_upstream(const struct snapshot *s, const char *name);
 
 struct snapshot *snapshot_hold(struct snapshot *s);
 void snapshot_release(struct snapshot **s);

@@ -56,6 +56,9 @@ KEPT = {
     "lber.h": ["lib/table"],
     "hiredis/": ["lib/table"],
     "dlfcn.h": ["proxy"],
+    "lua.h": ["filters"],
+    "lauxlib.h": ["filters"],
+    "lualib.h": ["filters"],
     "zlib.h": ["proxy/commands", "lib/domain"],
 }
 

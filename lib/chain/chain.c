@@ -95,6 +95,8 @@ chain_create(const struct chain_entry *entries, size_t count, const struct link_
 	bool ok = true;
 
 	c->dns_time_ms = env->dns_time_ms > 0 ? env->dns_time_ms : INT64_MAX;
+	c->upstreams = env->upstreams;
+	c->upstream_count = env->upstream_count;
 	c->slots = mem_calloc(count > 0 ? count : 1, sizeof(*c->slots));
 	for (size_t i = 0; i < count; i++) {
 		struct chain_slot *slot = &c->slots[c->count];
@@ -201,6 +203,12 @@ const char *
 chain_run_discard(const struct chain_run *r)
 {
 	return r->discard;
+}
+
+const char *
+chain_run_route(const struct chain_run *r)
+{
+	return r->route;
 }
 
 const struct authres *

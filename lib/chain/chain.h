@@ -106,9 +106,11 @@ MUST_CHECK bool chain_run_stage(const struct chain *c, struct chain_run *run,
 /*
  * chain_run_envelope_changed - facts is not what the upstream has heard at MAIL and RCPT.
  * chain_run_discard - why the message shall not be delivered; NULL: it shall.
+ * chain_run_route - the upstream that a link has chosen at the mail stage; NULL: none has.
  */
 bool chain_run_envelope_changed(const struct chain_run *r);
 const char *chain_run_discard(const struct chain_run *r);
+const char *chain_run_route(const struct chain_run *r);
 
 /* chain_stage_name - "connect", "helo", "mail", "rcpt", "message". */
 const char *chain_stage_name(enum link_stage stage);

@@ -26,6 +26,8 @@ struct chain {
 	size_t memory_size;  /* octets of all links' message memory */
 	size_t session_size; /* octets of all links' session memory */
 	int64_t dns_time_ms;
+	const char *const *upstreams; /* borrowed: names */
+	size_t upstream_count;
 };
 
 struct chain_session {
@@ -44,6 +46,7 @@ struct chain_run {
 	int64_t dns_spent_ms;
 	bool envelope_changed;
 	const char *discard; /* in the arena */
+	const char *route;   /* an upstream's name, borrowed; NULL: the chain's own */
 };
 
 /* chain_session_memory - of the slot's link; NULL: it has none. */

@@ -273,6 +273,8 @@ call_obey(struct link_call *call, enum link_answer answer, struct chain_slot *sl
 	}
 	if (answer == LINK_NEXT)
 		call_commit(call, run, work);
+	if (answer == LINK_NEXT && call->route != NULL)
+		run->route = call->route;
 	if (answer == LINK_REFUSE)
 		*reply_out = call->reply;
 	if (answer != LINK_FAIL)
@@ -305,6 +307,8 @@ call_begin(struct link_call *call, const struct chain *c, const struct chain_slo
 	call->recipient = work->recipient;
 	call->message = work->message;
 	call->dns_left_ms = c->dns_time_ms;
+	call->upstreams = c->upstreams;
+	call->upstream_count = c->upstream_count;
 	if (run != NULL) {
 		call->memory = run->memory + slot->memory_offset;
 		call->earlier = run->results;

@@ -170,6 +170,21 @@ link_has_failed(const struct link_call *call, const char *name)
 	return false;
 }
 
+bool
+link_route(struct link_call *call, const char *upstream)
+{
+	if (call->stage != STAGE_MAIL)
+		BUG("link %s routes at another stage than mail", call->link->name);
+	for (size_t i = 0; i < call->upstream_count; i++) {
+		if (strcmp(call->upstreams[i], upstream) != 0)
+			continue;
+		call->route = call->upstreams[i];
+		link_note(call, "route", "%s", upstream);
+		return true;
+	}
+	return false;
+}
+
 void
 link_note(struct link_call *call, const char *key, const char *fmt, ...)
 {

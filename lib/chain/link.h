@@ -53,6 +53,8 @@ struct link_env {
 	struct domain_watch *watch;	 /* what DNS says of our own domains; locks itself */
 	struct dmarc_store *dmarc_store; /* results for aggregate reports; locks itself */
 	int64_t dns_time_ms;		 /* see link_dns_deadline_ms; 0: no limit */
+	const char *const *upstreams;	 /* names, for link_route */
+	size_t upstream_count;
 };
 
 /* What a plugin was built with: another sum, other headers. */
@@ -145,6 +147,14 @@ bool link_is_shadow(const struct link_call *call);
  * was passed over (on_error = "pass"): results that it would have published are missing.
  */
 bool link_has_failed(const struct link_call *call, const char *name);
+
+/*
+ * link_route - deliver this message to another upstream of the configuration than the chain's.
+ * At the mail stage only. It becomes real when the link has answered NEXT in time; never for a
+ * shadow. Of several links the last one counts. Leaves a note "route=NAME". False: there is no
+ * upstream of that name.
+ */
+MUST_CHECK bool link_route(struct link_call *call, const char *upstream);
 
 /* link_note - a word for the msg.done line ("dkim=example.com/2026a"). */
 void link_note(struct link_call *call, const char *key, const char *fmt, ...) PRINTF_LIKE(3, 4);

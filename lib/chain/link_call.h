@@ -28,8 +28,11 @@ struct link_call {
 	int64_t began_ms, deadline_ms;
 	int64_t dns_left_ms; /* of the transaction's time for DNS */
 	bool waits_for_dns;
-	struct arena arena;	 /* ends with the call */
-	struct edits *edits;	 /* owned; NULL until the link asks for them */
+	struct arena arena;	      /* ends with the call */
+	struct edits *edits;	      /* owned; NULL until the link asks for them */
+	const char *const *upstreams; /* borrowed: names */
+	size_t upstream_count;
+	const char *route;	 /* one of them; NULL: the chain's own */
 	struct authres *results; /* in arena: become the transaction's, as notes do */
 	size_t result_count;
 	const struct authres *earlier; /* borrowed: the transaction's; NULL: none yet */

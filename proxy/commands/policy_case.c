@@ -37,6 +37,10 @@ static const struct conf_row expect_rows[] = {
 	    .type = CONF_STRING,
 	    ROW(by),
 	    .help = "Who decided: the name of a link, \"session\" or \"upstream\"." },
+	{ .key = "upstream",
+	    .type = CONF_STRING,
+	    ROW(upstream),
+	    .help = "Where the message would go, as links may route it." },
 	{ .key = "stage",
 	    .type = CONF_STRING,
 	    ROW(stage),
@@ -236,6 +240,7 @@ compare_reply(struct comparison *c, const struct policy_expect *expect)
 	compare(c, "enhanced", expect->enhanced, r->reply.enhanced);
 	compare(c, "text", expect->text, r->reply.text);
 	compare(c, "by", expect->by, r->by);
+	compare(c, "upstream", expect->upstream, r->upstream);
 	compare(c, "stage", expect->stage, r->step);
 	arena_finish(&arena);
 }

@@ -14,6 +14,7 @@ struct policy_expect {
 	const char *enhanced; /* NULL: any, as each below */
 	const char *text;     /* shell pattern */
 	const char *by;	      /* a link, "session", "upstream" */
+	const char *upstream; /* the name of one */
 	const char *stage;    /* "connect", "helo", "mail", "rcpt", "message" */
 	struct conf_strings fields, no_fields; /* "Name: pattern" */
 	struct conf_strings results;	       /* "spf=pass", "dkim=pass example.com" */

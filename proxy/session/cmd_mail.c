@@ -30,8 +30,10 @@ cmd_mail(struct session *s, const struct smtp_command *command)
 	}
 	transaction_begin(s, &mail);
 	const bool go = session_judge(s, STAGE_MAIL, NULL, NULL, &reply);
-	if (go)
+	if (go) {
+		transaction_route(s);
 		delivery_mail(s->tx->delivery, &s->facts.mail, &reply);
+	}
 	if (smtp_reply_is_ok(&reply)) {
 		session_enter(s, EVENT_MAIL);
 	} else {

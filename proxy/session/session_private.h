@@ -111,6 +111,9 @@ void proxied_give_up(struct session *s, const char *reason); /* no header came i
 void transaction_begin(struct session *s, const struct smtp_mail *mail);
 void transaction_add_recipient(struct session *s, const struct smtp_path *path);
 void transaction_end(struct session *s); /* also when there is none */
+/* transaction_route - to the upstream that the chain has chosen at the mail stage. */
+void transaction_route(struct session *s);
+
 /* transaction_finish - the content is whole: chain, upstream, log; the reply for the client. */
 void transaction_finish(struct session *s, struct smtp_reply *reply_out);
 

@@ -116,6 +116,15 @@ tracing_begin(struct tracing *t, const struct facts *facts, struct delivery *d)
 }
 
 void
+tracing_route(struct tracing *t, struct delivery *d)
+{
+	if (t == NULL)
+		return;
+	t->delivery = d;
+	delivery_observe(d, &t->upstream);
+}
+
+void
 tracing_recipient(
     struct tracing *t, const char *address, const char *by, const struct smtp_reply *reply)
 {

@@ -36,6 +36,8 @@ const struct chain_observer *tracing_observer(struct tracing *t, enum link_stage
  * writes its record.
  */
 void tracing_begin(struct tracing *t, const struct facts *facts, struct delivery *d);
+/* tracing_route - the transaction has this delivery instead; the one before is gone. */
+void tracing_route(struct tracing *t, struct delivery *d);
 void tracing_recipient(
     struct tracing *t, const char *address, const char *by, const struct smtp_reply *reply);
 /* tracing_message - From and Message-ID, if they are wanted; copied. */

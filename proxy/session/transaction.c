@@ -64,6 +64,20 @@ transaction_add_recipient(struct session *s, const struct smtp_path *path)
 	s->facts.recipients = tx->recipients;
 }
 
+void
+transaction_route(struct session *s)
+{
+	struct transaction *tx = s->tx;
+	const char *route = chain_run_route(tx->chain_run);
+
+	if (route == NULL || strcmp(route, upstream_name(s->service->upstream)) == 0)
+		return;
+	delivery_destroy(&tx->delivery);
+	tx->delivery =
+	    delivery_create(snapshot_upstream(s->snapshot, route), s->facts.message_id);
+	tracing_route(s->tracing, tx->delivery);
+}
+
 static void
 end_trace(const struct session *s)
 {

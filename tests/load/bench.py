@@ -26,7 +26,9 @@ AIMS = {1: 4.0, 100: 7.0}  # times Postfix + OpenDKIM, in messages per server CP
 AIM_IDLE_KB = 32
 AIM_CHAIN_US = 5
 # What one link does to a small message: its settings, and the aim in microseconds, if any.
-LINKS = {"hop_limit": ("", None), "fix_headers": ("", None)}
+SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "small.lua")
+LINKS = {"hop_limit": ("", None), "fix_headers": ("", None),
+         "lua": (f'script = "{SCRIPT}";', 50)}
 IDLE_LIMIT_S = 150  # to open all idle sessions
 
 

@@ -73,6 +73,7 @@ make_mail(struct mail *mail)
 		.message_id = "s1.1",
 		.hostname = "gate.example.net",
 		.listener = "127.0.0.1:587",
+		.client = { .text = "192.0.2.1" },
 		.helo = "client.example.com",
 		.reverse_path = "alice@example.com",
 		.recipients = &mail->recipient,

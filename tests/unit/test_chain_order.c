@@ -19,6 +19,8 @@
 #include "tests/unit/link_fixture.h"
 #include "tests/unit/watch_fixture.h"
 
+#include <limits.h>
+
 #define STAGES (STAGE_MESSAGE + 1)
 
 /* What a link needs that has no default: a line for a new one that needs any. */
@@ -27,17 +29,28 @@ static const struct {
 } needed[] = {
 	{ "relay_domains", "domains = [ \"example.net\" ];" },
 	{ "bulk_rules", "domains = [ \"example.com\" ];" },
+	{ "lua", "script = \"ROOT/dist/examples/lua/add_header.lua\";" },
 	{ "milter", "socket = \"unix:/nowhere\"; on_error = \"pass\";" },
 };
 
 static const char *
 settings_of(const struct link *link)
 {
+	static char text[PATH_MAX + 100];
+	const char *settings = "", *root;
+
 	for (size_t i = 0; i < ARRAY_LEN(needed); i++) {
 		if (strcmp(needed[i].link, link->name) == 0)
-			return needed[i].settings;
+			settings = needed[i].settings;
 	}
-	return "";
+	root = strstr(settings, "ROOT");
+	if (root == NULL)
+		return settings;
+	char *here = getcwd(NULL, 0);
+	(void)snprintf(text, sizeof(text), "%.*s%s%s", (int)(root - settings), settings, here,
+	    root + strlen("ROOT"));
+	free(here);
+	return text;
 }
 
 /* The group of a link as it stands in a configuration that says no more than is needed. */
