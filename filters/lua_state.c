@@ -82,14 +82,17 @@ sandbox_end(lua_State *L, enum link_answer answer)
 	BUG("lua_error has returned");
 }
 
-/* raise_exhausted - kept outside of Lua, too: a handler of the script may lose it. */
+/* raise_exhausted - at is where; kept outside of Lua, whose memory may be used up as well: an
+ * error of that kind instead of this one could be caught. */
 static _Noreturn void
-raise_exhausted(lua_State *L, const char *position, const char *what)
+raise_exhausted(lua_State *L, lua_Debug *at, const char *what)
 {
 	struct lua_sandbox *s = owner(L);
 
 	s->end = LUA_END_LIMIT;
-	err_set(&s->limit, ERR_LIMIT, "%smore than its limit of %s", position, what);
+	lua_getinfo(L, "Sl", at);
+	err_set(&s->limit, ERR_LIMIT, "%s:%d: more than its limit of %s", at->short_src,
+	    at->currentline, what);
 	lua_pushnil(L);
 	lua_error(L);
 	BUG("lua_error has returned");
@@ -98,8 +101,12 @@ raise_exhausted(lua_State *L, const char *position, const char *what)
 _Noreturn void
 sandbox_exhausted(lua_State *L, const char *what)
 {
-	luaL_where(L, 1);
-	raise_exhausted(L, lua_tostring(L, -1), what);
+	lua_Debug at;
+
+	/* The function of ours that is called, and who calls it. */
+	if (!lua_getstack(L, 1, &at) && !lua_getstack(L, 0, &at))
+		BUG("nothing runs");
+	raise_exhausted(L, &at, what);
 }
 
 void
@@ -126,10 +133,8 @@ on_count(lua_State *L, lua_Debug *at)
 		what = "instructions";
 	else if (clock_mono_coarse_ms() > s->deadline_ms)
 		what = "time";
-	if (what == NULL)
-		return;
-	lua_getinfo(L, "Sl", at);
-	raise_exhausted(L, lua_pushfstring(L, "%s:%d: ", at->short_src, at->currentline), what);
+	if (what != NULL)
+		raise_exhausted(L, at, what);
 }
 
 /* take_error - what lua_pcall left on the stack, which is empty then. */

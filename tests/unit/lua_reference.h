@@ -108,6 +108,16 @@ reference_is_text(struct view pattern)
 	return has_close;
 }
 
+/* reference_is_deep - either of them gives up for the depth, which they count differently. */
+static inline bool
+reference_is_deep(struct reference *r, const struct pattern_match *m, bool is_bad)
+{
+	static const char words[] = "pattern too complex";
+
+	return (m->error != NULL && strcmp(m->error, words) == 0) ||
+	       (is_bad && strstr(lua_tostring(r->L, -1), words) != NULL);
+}
+
 /* reference_agrees - false: r->difference says how they differ. */
 static inline bool
 reference_agrees(struct reference *r, struct view subject, struct view pattern)
@@ -130,6 +140,8 @@ reference_agrees(struct reference *r, struct view subject, struct view pattern)
 	lua_pushlstring(r->L, subject.p, subject.len);
 	lua_pushlstring(r->L, pattern.p, pattern.len);
 	is_bad = lua_pcall(r->L, 2, LUA_MULTRET, 0) != LUA_OK;
+	if (reference_is_deep(r, &m, is_bad))
+		return true;
 	if (is_bad)
 		return result == PATTERN_BAD ||
 			       (result == PATTERN_MATCHES && reference_is_open(&m))

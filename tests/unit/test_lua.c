@@ -111,6 +111,10 @@ static const struct {
 	{ "local t <close> = setmetatable({}, {__close = function() while true do end end})"
 	  " while true do end",
 	    "limit of instructions" },
+	{ "local t = {} for _, n in ipairs { 100000, 1000, 10 } do\n"
+	  "while pcall(function() t[#t + 1] = ('x'):rep(n) .. #t end) do end end\n"
+	  "while true do pcall(function() while true do end end) end",
+	    "limit of instructions" },
 	{ "local s = 'x' while true do s = s .. s end", "" },
 	{ "local t = {} for i = 1, math.maxinteger do t[i] = ('x'):rep(1000) .. i end", "" },
 	{ "string.rep('x', 1 << 40)", "" },
