@@ -44,6 +44,18 @@ count_rows(const struct conf_row *rows)
 	return count;
 }
 
+/* group_size - of the link's struct with ours before it; groups lie in arrays, so it is a
+ * multiple of what they are aligned to. */
+static size_t
+group_size(const struct link *link)
+{
+	const size_t unit = _Alignof(struct link_group);
+	const size_t size = offsetof(struct link_group, own) +
+			    (link->settings != NULL ? link->settings->size : 0);
+
+	return (size + unit - 1) / unit * unit;
+}
+
 const struct conf_table *
 link_group_table(const struct link *link, struct arena *arena)
 {
@@ -62,7 +74,7 @@ link_group_table(const struct link *link, struct arena *arena)
 	*table = (struct conf_table){
 		.name = link->name,
 		.help = own != NULL ? own->help : link->summary,
-		.size = offsetof(struct link_group, own) + (own != NULL ? own->size : 0),
+		.size = group_size(link),
 		.rows = rows,
 		.where_offset = offsetof(struct link_group, where),
 	};
