@@ -362,6 +362,21 @@ check_egress(const struct config_upstream *u, const char *path, struct conf_erro
 }
 
 static void
+check_own_certificate(
+    const struct config_upstream *u, const char *path, struct conf_errors *errors)
+{
+	if (u->certificate != NULL)
+		check_present(
+		    errors, u->where, path, "key", u->key, "certificate is set, whose key?");
+	if (u->key != NULL)
+		check_present(errors, u->where, path, "certificate", u->certificate,
+		    "key is set, of which certificate?");
+	if (u->certificate != NULL && u->tls == UPSTREAM_TLS_NONE)
+		conf_error(errors, u->where, path,
+		    "has a certificate, but tls = \"none\": it would never be shown");
+}
+
+static void
 check_upstream_smtp(const struct config *config, const struct config_upstream *u,
     const char *path, struct conf_errors *errors)
 {
@@ -371,6 +386,7 @@ check_upstream_smtp(const struct config *config, const struct config_upstream *u
 	check_servers(config, u, path, errors);
 	check_egress(u, path, errors);
 	check_strays(errors, u->where, path, "smtp", strays, ARRAY_LEN(strays));
+	check_own_certificate(u, path, errors);
 	if (u->password != NULL && u->password_file != NULL)
 		conf_error(errors, u->where, path,
 		    "has both password and password_file; one of them is enough");
@@ -388,6 +404,8 @@ check_upstream_maildir(
 		{ "servers", u->servers.count > 0 },
 		{ "tls_name", u->tls_name != NULL },
 		{ "ca_file", u->ca_file != NULL },
+		{ "certificate", u->certificate != NULL },
+		{ "key", u->key != NULL },
 		{ "login", u->login != NULL },
 		{ "password", u->password != NULL },
 		{ "password_file", u->password_file != NULL },

@@ -293,6 +293,12 @@ load_key(SSL_CTX *ctx, const char *file, const char *certificate, struct err *er
 	return ok;
 }
 
+bool
+tls_use_certificate(SSL_CTX *ctx, const char *certificate, const char *key, struct err *err)
+{
+	return load_certificate(ctx, certificate, err) && load_key(ctx, key, certificate, err);
+}
+
 SSL_CTX *
 tls_server_create(const struct tls_server_config *config, struct err *err)
 {
@@ -301,8 +307,7 @@ tls_server_create(const struct tls_server_config *config, struct err *err)
 
 	if (ctx == NULL)
 		return NULL;
-	if (!load_certificate(ctx, config->certificate, err) ||
-	    !load_key(ctx, config->key, config->certificate, err)) {
+	if (!tls_use_certificate(ctx, config->certificate, config->key, err)) {
 		SSL_CTX_free(ctx);
 		return NULL;
 	}

@@ -34,6 +34,13 @@ enum tls_verify { TLS_VERIFY_NONE, TLS_VERIFY_PEER };
 MUST_CHECK SSL_CTX *tls_client_create(
     enum tls_verify verify, const char *ca_file, struct err *err);
 
+/*
+ * tls_use_certificate - what this side shows: the chain in one PEM file, leaf first, the key in
+ * another. Checked as for tls_server_create, with the same errors.
+ */
+MUST_CHECK bool tls_use_certificate(
+    SSL_CTX *ctx, const char *certificate, const char *key, struct err *err);
+
 /* tls_error_text - drain this thread's OpenSSL error queue into one line. */
 void tls_error_text(char *out, size_t room);
 

@@ -102,7 +102,9 @@ start_tls(struct opening *o)
 		o->handshake_failed = true;
 		return false;
 	}
-	return hello(o); /* RFC 3207 4.2: all that was learned before is forgotten */
+	/* RFC 3207 4.2: all that was learned before is forgotten. In TLS 1.3 it is only here
+	 * that a server's word against our certificate, or the lack of one, is heard. */
+	return hello(o) || err_prefix(o->err, "behind the TLS handshake");
 }
 
 /* is_private - no third party can listen: verified TLS, or our own machine. */

@@ -101,22 +101,32 @@ add_server(struct upstream *u, const char *text, struct conf_errors *errors)
 }
 
 static bool
+set_up_tls(struct upstream *u, struct conf_errors *errors)
+{
+	const struct config_upstream *c = u->config;
+	struct err err = { .kind = ERR_NONE };
+
+	u->tls_ctx = tls_client_create(
+	    c->tls == UPSTREAM_TLS_REQUIRED ? TLS_VERIFY_PEER : TLS_VERIFY_NONE, c->ca_file,
+	    &err);
+	if (u->tls_ctx == NULL)
+		return complain(c, errors, "ca_file", err.text);
+	if (c->certificate != NULL && c->key != NULL &&
+	    !tls_use_certificate(u->tls_ctx, c->certificate, c->key, &err))
+		return complain(c, errors, "certificate", err.text);
+	return true;
+}
+
+static bool
 set_up_smtp(struct upstream *u, struct conf_errors *errors)
 {
 	const struct config_upstream *c = u->config;
 	const struct pool_limits limits = { .max_idle = (size_t)c->max_idle,
 		.max_connections = (size_t)c->max_connections,
 		.idle_ms = c->idle_ms };
-	struct err err = { .kind = ERR_NONE };
 	bool ok = load_password(u, errors);
 
-	if (c->tls != UPSTREAM_TLS_NONE) {
-		u->tls_ctx = tls_client_create(
-		    c->tls == UPSTREAM_TLS_REQUIRED ? TLS_VERIFY_PEER : TLS_VERIFY_NONE,
-		    c->ca_file, &err);
-		if (u->tls_ctx == NULL)
-			ok = complain(c, errors, "ca_file", err.text);
-	}
+	ok &= c->tls == UPSTREAM_TLS_NONE || set_up_tls(u, errors);
 	if (c->servers.count == 0)
 		ok = complain(c, errors, "servers", "names no server");
 	for (size_t i = 0; i < c->servers.count; i++)

@@ -140,7 +140,8 @@ class Dialog:
 
     def make_server(self, options):
         values = dict(option.partition("=")[::2] for option in options)
-        unknown = set(values) - {"dead", "starttls", "login", "without", "with", "certificate"}
+        unknown = set(values) - {"dead", "starttls", "login", "without", "with", "certificate",
+                                 "client-certificate"}
         if unknown:
             raise DialogError(f"unknown server option {unknown}")
         if "dead" in values:
@@ -149,7 +150,8 @@ class Dialog:
             self.keys, starttls="starttls" in values,
             login=tuple(values["login"].split(":", 1)) if "login" in values else None,
             certificate=(self.keys.other_certificate, self.keys.other_key)
-            if values.get("certificate") == "other" else None)
+            if values.get("certificate") == "other" else None,
+            client_ca=self.keys.ca if "client-certificate" in values else None)
         without = values.get("without", "").split(",")
         server.ehlo = [word for word in server.ehlo if word.split(" ")[0] not in without]
         if "with" in values:

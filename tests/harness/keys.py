@@ -8,6 +8,8 @@ import subprocess
 
 EC = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
 
+RSA = ["-newkey", "rsa:2048", "-nodes"]
+
 
 def _openssl(*args, text=None):
     done = subprocess.run(["openssl", *args], input=text, stdout=subprocess.PIPE,
@@ -18,8 +20,11 @@ def _openssl(*args, text=None):
 
 
 class Keys:
-    """ca.pem signs gate.pem (gate.test, localhost, 127.0.0.1) and upstream.pem (mta.test);
-    other.pem is signed by nobody that is trusted, for the same name as upstream.pem."""
+    """ca.pem signs gate.pem (gate.test, localhost, 127.0.0.1), gate-rsa.pem (the same names),
+    org.pem (mail.example.org and *.example.org), upstream.pem (mta.test), and for clients
+    alice.pem (the mail address alice@example.com) and app.pem (the name app.example.com, no
+    address). other.pem is signed by nobody that is trusted, for the same name as upstream.pem;
+    for a client it is alice, too. Each has its key beside it, NAME.key."""
 
     def __init__(self, folder, owner=None):
         self.folder = folder
@@ -45,10 +50,15 @@ class Keys:
         _openssl("req", "-x509", *EC, "-days", "30", "-subj", "/CN=Test authority",
                  "-addext", "basicConstraints=critical,CA:TRUE",
                  "-keyout", self._path("ca.key"), "-out", self.ca)
-        self._leaf("gate", "DNS:gate.test,DNS:localhost,IP:127.0.0.1,IP:::1")
+        gate_names = "DNS:gate.test,DNS:localhost,IP:127.0.0.1,IP:::1"
+        self._leaf("gate", gate_names)
+        self._leaf("gate-rsa", gate_names, RSA)
+        self._leaf("org", "DNS:mail.example.org,DNS:*.example.org")
         self._leaf("upstream", "DNS:mta.test,DNS:localhost,IP:127.0.0.1")
+        self._leaf("alice", "email:alice@example.com")
+        self._leaf("app", "DNS:app.example.com")
         _openssl("req", "-x509", *EC, "-days", "30", "-subj", "/CN=mta.test",
-                 "-addext", "subjectAltName=DNS:mta.test,IP:127.0.0.1",
+                 "-addext", "subjectAltName=DNS:mta.test,IP:127.0.0.1,email:alice@example.com",
                  "-keyout", self.other_key, "-out", self.other_certificate)
         _openssl("genpkey", "-algorithm", "RSA", "-pkeyopt", "rsa_keygen_bits:2048",
                  "-out", self.dkim_rsa)
@@ -57,11 +67,15 @@ class Keys:
             if name.endswith(".key") or name in ("rsa.pem", "ed.pem"):
                 os.chmod(self._path(name), 0o600)
 
-    def _leaf(self, name, names):
+    def pair(self, name):
+        """Certificate and key."""
+        return self._path(name + ".pem"), self._path(name + ".key")
+
+    def _leaf(self, name, names, kind=EC):
         request, extensions = self._path(name + ".csr"), self._path(name + ".ext")
         with open(extensions, "w", encoding="ascii") as out:
             out.write(f"subjectAltName={names}\nbasicConstraints=CA:FALSE\n")
-        _openssl("req", "-new", *EC, "-subj", f"/CN={name}.test",
+        _openssl("req", "-new", *kind, "-subj", f"/CN={name}.test",
                  "-keyout", self._path(name + ".key"), "-out", request)
         _openssl("x509", "-req", "-in", request, "-CA", self.ca, "-CAkey", self._path("ca.key"),
                  "-set_serial", str(int.from_bytes(os.urandom(8), "big")), "-days", "30",

@@ -53,9 +53,11 @@ class Over(Exception):
 class ScriptedUpstream:
     """rules: {(stage, nth or 0): [(action, argument)...]}; nth counts over the server's life."""
 
-    def __init__(self, keys=None, ehlo=None, login=None, starttls=False, certificate=None):
+    def __init__(self, keys=None, ehlo=None, login=None, starttls=False, certificate=None,
+                 client_ca=None):
         self.keys, self.starttls, self.login = keys, starttls, login
         self.certificate = certificate
+        self.client_ca = client_ca  # clients must show a certificate of its
         self.ehlo = list(EHLO if ehlo is None else ehlo)
         if starttls and "STARTTLS" not in self.ehlo:
             self.ehlo.append("STARTTLS")
@@ -256,6 +258,9 @@ class _Session:
                                                        keys.upstream_key)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate, key)
+        if self.server.client_ca:
+            context.verify_mode = ssl.CERT_REQUIRED
+            context.load_verify_locations(self.server.client_ca)
         try:
             self.sock = context.wrap_socket(self.sock, server_side=True)
         except (OSError, ValueError) as error:

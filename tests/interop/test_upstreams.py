@@ -103,3 +103,37 @@ def test_maildir_takes_mail_of_the_gate(start_gate, tmp_path):
         session.sendmail(LOGIN, ["carol@example.net"], MESSAGE)
     (data,) = Maildir(os.path.join(gate.folder, "Maildir")).wait_for(1)
     assert data.replace(b"\r\n", b"\n").endswith(MESSAGE.replace(b"\r\n", b"\n"))
+
+
+@pytest.fixture
+def strict_postfix(tmp_path, gate_keys):
+    """Postfix that takes mail only from who shows a certificate of the authority."""
+    server = postfix_as_upstream(tmp_path, f"""
+smtpd_tls_security_level = encrypt
+smtpd_tls_cert_file = {gate_keys.upstream_certificate}
+smtpd_tls_key_file = {gate_keys.upstream_key}
+smtpd_tls_CAfile = {gate_keys.ca}
+smtpd_tls_req_ccert = yes
+smtpd_tls_loglevel = 1
+""")
+    yield server
+    server.stop()
+
+
+@needs_root
+def test_postfix_demands_a_client_certificate(start_gate, strict_postfix, gate_keys):
+    group = postfix_group(strict_postfix, gate_keys, "required")
+    certificate, key = gate_keys.pair("app")
+    gate = start_gate(dict(group, certificate=certificate, key=key))
+    with session_with(gate) as session:
+        session.sendmail(LOGIN, ["carol@example.net"], MESSAGE)
+    (data,) = strict_postfix.delivered("carol")
+    assert data.endswith(MESSAGE.replace(b"\r\n", b"\n"))
+    strict_postfix.wait_log("Trusted TLS connection established")
+
+    bare = start_gate(group)
+    with session_with(bare) as session:
+        with pytest.raises(smtplib.SMTPSenderRefused) as refused:
+            session.sendmail(LOGIN, ["carol@example.net"], MESSAGE)
+    assert refused.value.smtp_code == 451
+    assert "behind the TLS handshake" in bare.wait_for("upstream.fail").fields["error"]

@@ -159,6 +159,18 @@ static const struct error_case error_cases[] = {
 			   "= \"m\"; "
 			   "} );" },
 	    ":6: upstreams[0].maildir: does not belong to type = \"smtp\"" },
+	{ "a certificate for servers without a key",
+	    { .upstreams = "upstreams: ( { name = \"mta\"; servers = \"127.0.0.1:25\"; "
+			   "certificate = \"/c\"; } );" },
+	    ":6: upstreams[0].key: is missing" },
+	{ "a key for servers without a certificate",
+	    { .upstreams = "upstreams: ( { name = \"mta\"; servers = \"127.0.0.1:25\"; "
+			   "key = \"/k\"; } );" },
+	    ":6: upstreams[0].certificate: is missing" },
+	{ "a certificate for servers that are spoken to in clear",
+	    { .upstreams = "upstreams: ( { name = \"mta\"; servers = \"127.0.0.1:25\"; "
+			   "tls = \"none\"; certificate = \"/c\"; key = \"/k\"; } );" },
+	    ":6: upstreams[0]: has a certificate, but tls = \"none\"" },
 	{ "two upstreams of one name",
 	    { .upstreams =
 		    "upstreams: ( { name = \"mta\"; servers = \"127.0.0.1:25\"; },\n{ name = "

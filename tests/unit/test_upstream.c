@@ -78,6 +78,11 @@ test_configuration(void **state)
 		{ "a CA file that is not there",
 		    { .tls = UPSTREAM_TLS_REQUIRED, .ca_file = "/nonexistent/ca" },
 		    "/nonexistent/ca" },
+		{ "a certificate of our own that is not there",
+		    { .tls = UPSTREAM_TLS_OPPORTUNISTIC,
+			.certificate = "/nonexistent/c",
+			.key = good },
+		    "/nonexistent/c" },
 		{ "a Maildir that is there", { .type = UPSTREAM_MAILDIR, .maildir = dir },
 		    NULL },
 		{ "a Maildir in a folder that is there",
@@ -100,6 +105,8 @@ test_configuration(void **state)
 		config.password_file = rows[i].change.password_file;
 		config.ca_file = rows[i].change.ca_file;
 		config.maildir = rows[i].change.maildir;
+		config.certificate = rows[i].change.certificate;
+		config.key = rows[i].change.key;
 		u = create(&config, error);
 		if (rows[i].error == NULL ? u == NULL : strstr(error, rows[i].error) == NULL)
 			fail_msg("%s: %s", rows[i].sentence, error);
