@@ -11,6 +11,7 @@
 #include "lib/chain/chain.h"
 #include "lib/mail/facts.h"
 #include "lib/table/table_set.h"
+#include "proxy/config_limits.h"
 #include "proxy/config_ops.h"
 #include "proxy/config_peers.h"
 
@@ -67,17 +68,6 @@ struct config_watch {
 	int64_t start_wait_ms;	      /* before the first client is let in */
 };
 
-struct config_limits {
-	int64_t message_octets, memory_octets, header_octets;
-	int64_t recipients;
-	int64_t connections;   /* in all */
-	int64_t workers;       /* threads at most */
-	int64_t errors;	       /* refused commands before 421 */
-	int64_t commands;      /* commands of a session without a message before 421 */
-	int64_t auth_failures; /* per connection before 421 */
-	int64_t greeting_ms, command_ms, data_ms, session_ms;
-};
-
 struct config_dns {
 	struct conf_where where;
 	struct conf_strings servers; /* numeric, with a port */
@@ -109,6 +99,7 @@ struct config {
 extern const struct conf_table config_table; /* the root */
 extern const struct conf_table config_dmarc_reports_table;
 extern const struct conf_table config_listener_table;
+extern const struct conf_table config_limits_table;
 extern const struct conf_table config_metrics_table;
 extern const struct conf_table config_tls_table;
 extern const struct conf_table config_trace_table;

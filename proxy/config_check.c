@@ -465,17 +465,3 @@ config_check_dns(const struct loaded_config *c, struct conf_errors *errors)
 		conf_error(errors, where, "dns.recursive",
 		    "means to ask no resolver, but servers names one");
 }
-
-/* ---- limits ---- */
-
-void
-config_check_limits(const struct loaded_config *c, struct conf_errors *errors)
-{
-	const struct config_limits *l = &c->config.limits;
-	const struct conf_where where = { .file = c->file };
-
-	if (l->commands <= l->recipients)
-		conf_error(errors, where, "limits.commands",
-		    "must be over limits.recipients (%lld): each recipient is a command",
-		    (long long)l->recipients);
-}

@@ -273,67 +273,6 @@ static const struct conf_table watch_table = {
 	.where_offset = offsetof(struct config_watch, where),
 };
 
-static const struct conf_row limits_rows[] = {
-	{ NAMED("message", CONF_SIZE, config_limits, message_octets), .fallback = "50M",
-	    .min = 64 * KIB, .max = 4 * GIB,
-	    .help = "The largest message; announced by SIZE." },
-	{ NAMED("memory", CONF_SIZE, config_limits, memory_octets), .fallback = "256K",
-	    .min = 4 * KIB, .max = GIB,
-	    .help =
-		"What of a message is held in memory; a larger one goes to an unlinked file in "
-		"state_dir while it is here." },
-	{ NAMED("header", CONF_SIZE, config_limits, header_octets), .fallback = "512K",
-	    .min = 4 * KIB, .max = 512 * KIB, .help = "The largest header block." },
-	{ NAMED("recipients", CONF_INT, config_limits, recipients), .fallback = "1000",
-	    .min = 100, .max = 100000,
-	    .help =
-		"Recipients of one message at most (452 4.5.3); the link recipient_limit sets "
-		"lower ones." },
-	{ NAMED("connections", CONF_INT, config_limits, connections), .fallback = "10000",
-	    .min = 1, .max = 1000000,
-	    .help = "Client connections at a time; further ones hear 421 4.3.2." },
-	{ NAMED("workers", CONF_INT, config_limits, workers), .fallback = "256", .min = 1,
-	    .max = 10000,
-	    .help = "Threads at most; each carries one transaction that is not waiting for its "
-		    "client." },
-	{ NAMED("errors", CONF_INT, config_limits, errors), .fallback = "20", .min = 1,
-	    .max = 100000,
-	    .help =
-		"Refused commands before a client is sent away with 421; 4xx to RCPT does not "
-		"count." },
-	{ NAMED("commands", CONF_INT, config_limits, commands), .fallback = "2000", .min = 10,
-	    .max = 1000000,
-	    .help = "Commands without a message before a client is sent away with 421; must be "
-		    "over "
-		    "recipients." },
-	{ NAMED("auth_failures", CONF_INT, config_limits, auth_failures), .fallback = "3",
-	    .min = 1, .max = 1000,
-	    .help = "Failed logins on one connection before it is closed with 421." },
-	{ NAMED("greeting", CONF_DURATION, config_limits, greeting_ms), .fallback = "1m",
-	    .min = 1000, .max = HOUR,
-	    .help = "How long a client may take for a TLS handshake, and until its EHLO." },
-	{ NAMED("command", CONF_DURATION, config_limits, command_ms), .fallback = "5m",
-	    .min = 1000, .max = HOUR,
-	    .help = "How long a client may take for each command (RFC 5321 asks for five "
-		    "minutes)." },
-	{ NAMED("data", CONF_DURATION, config_limits, data_ms), .fallback = "3m", .min = 1000,
-	    .max = HOUR, .help = "How long a client may pause within a message." },
-	{ NAMED("session", CONF_DURATION, config_limits, session_ms), .fallback = "1h",
-	    .min = 1000, .max = 7 * DAY,
-	    .help = "How long a connection lives; a transaction that runs is finished first, "
-		    "but one that takes so long must bring 1000 octets a second in the mean." },
-	{ .key = NULL },
-};
-
-static const struct conf_table limits_table = {
-	.name = "limits",
-	.help =
-	    "What a client may use up. Reaching a limit is an ordinary reply, never a crash.",
-	.size = sizeof(struct config_limits),
-	.rows = limits_rows,
-	.where_offset = SIZE_MAX,
-};
-
 static const struct conf_row log_rows[] = {
 	{ NAMED("level", CONF_ENUM, config_log, level), .fallback = "info",
 	    .choices = log_level_choices, .help = "Events below this level are left out." },
@@ -388,7 +327,7 @@ static const struct conf_row root_rows[] = {
 	    .help = "What DNS says of your own domains." },
 	{ NAMED("rotation", CONF_GROUP, config, rotation), .table = &rotation_table,
 	    .help = "How new DKIM keys take over." },
-	{ NAMED("limits", CONF_GROUP, config, limits), .table = &limits_table,
+	{ NAMED("limits", CONF_GROUP, config, limits), .table = &config_limits_table,
 	    .help = "What a client may use up." },
 	{ NAMED("log", CONF_GROUP, config, log), .table = &log_table,
 	    .help = "What is logged where." },
