@@ -32,6 +32,13 @@ static const struct conf_row limits_rows[] = {
 	{ NAMED("connections", CONF_INT, connections), .fallback = "10000", .min = 1,
 	    .max = 1000000,
 	    .help = "Client connections at a time; further ones hear 421 4.3.2." },
+	{ NAMED("address_connections", CONF_INT, address_connections), .fallback = "100",
+	    .min = 1, .max = 1000000,
+	    .help = "Connections from one address (IPv6: one /64) at a time; further ones hear "
+		    "421 4.7.0. Behind a balancer the client that it names counts, and the "
+		    "balancer does not." },
+	{ NAMED("network_connections", CONF_INT, network_connections), .fallback = "500",
+	    .min = 1, .max = 1000000, .help = "And from one network (IPv4 /24, IPv6 /48)." },
 	{ NAMED("workers", CONF_INT, workers), .fallback = "256", .min = 1, .max = 10000,
 	    .help = "Threads at most; each carries one transaction that is not waiting for its "
 		    "client." },

@@ -362,3 +362,22 @@ network_has(const struct network *network, const struct sockaddr_storage *addr)
 		return false;
 	return bits_match(network->octets, octets, network->prefix);
 }
+
+bool
+network_of(const struct sockaddr_storage *addr, unsigned v4_bits, unsigned v6_bits,
+    struct network *out)
+{
+	struct network n = { 0 };
+	const size_t len = octets_of(addr, n.octets);
+
+	n.family = len == 4 ? AF_INET : AF_INET6;
+	n.prefix = len == 4 ? v4_bits : v6_bits;
+	for (size_t i = 0; i < len; i++) {
+		if (8 * i >= n.prefix)
+			n.octets[i] = 0;
+		else if (n.prefix - 8 * i < 8)
+			n.octets[i] &= (unsigned char)(0xff << (8 - (n.prefix - 8 * i)));
+	}
+	*out = n;
+	return len > 0;
+}

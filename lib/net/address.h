@@ -48,6 +48,10 @@ struct network {
 /* network_parse - "192.0.2.0/24", "2001:db8::/32", or a single address. Host bits must be zero.
  */
 MUST_CHECK bool network_parse(const char *text, struct network *out, struct err *err);
+/* network_of - the network of so many bits, of IPv4 or of IPv6, that addr is in; without gaps
+ * and with zeros behind its prefix, so that two are compared as octets. False: it is not IP. */
+MUST_CHECK bool network_of(const struct sockaddr_storage *addr, unsigned v4_bits,
+    unsigned v6_bits, struct network *out);
 bool network_has(const struct network *network, const struct sockaddr_storage *addr);
 
 #endif

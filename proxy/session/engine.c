@@ -12,6 +12,7 @@
 #include "lib/net/address.h"
 #include "proxy/notify.h"
 #include "proxy/ops/metrics_http.h"
+#include "proxy/session/admission.h"
 #include "proxy/session/listener.h"
 #include "proxy/session/park.h"
 #include "proxy/session/replies.h"
@@ -123,13 +124,14 @@ find_listener(const struct snapshot *s, const struct sockaddr_storage *address)
 
 /* One reply in clear, as far as the socket's buffer takes it, and good-bye. */
 static void
-turn_away(const struct engine *e, int fd, const struct snapshot_listener *listener)
+turn_away(
+    const struct engine *e, int fd, const struct snapshot_listener *listener, enum reply_id why)
 {
 	struct smtp_reply reply;
 	struct buf text;
 
 	buf_init(&text, 1024);
-	reply_make(REPLY_BUSY, e->current->config->hostname, &reply);
+	reply_make(why, e->current->config->hostname, &reply);
 	if (listener->config->tls != LISTENER_TLS_IMPLICIT && smtp_reply_write(&reply, &text))
 		(void)!send(fd, text.p, text.len, MSG_NOSIGNAL);
 	buf_finish(&text);
@@ -143,6 +145,8 @@ on_accepted(void *context, int fd, const struct sockaddr_storage *client,
 	struct engine *e = context;
 	const struct config_limits *limits = &e->current->config->limits;
 	const struct snapshot_listener *listener = find_listener(e->current, address);
+	struct census_place place = { NULL, NULL };
+	enum reply_id why;
 
 	if (listener == NULL) {
 		(void)close(fd);
@@ -153,10 +157,16 @@ on_accepted(void *context, int fd, const struct sockaddr_storage *client,
 		log_event(LEVEL_WARNING, "session.turned_away",
 		    LOG_U64("connections", atomic_load(&e->sessions)));
 		metric_add(&turned_away_total, 1, NULL);
-		turn_away(e, fd, listener);
+		turn_away(e, fd, listener, REPLY_BUSY);
+		return;
+	}
+	if (!session_is_balancer(listener, client) &&
+	    !admission_count(client, limits, &place, &why)) {
+		turn_away(e, fd, listener, why);
 		return;
 	}
 	struct session *s = session_create(fd, client, snapshot_hold(e->current), listener);
+	session_slot(s)->place = place;
 	atomic_fetch_add(&e->sessions, 1);
 	if (session_first_wait(s) == WAIT_READ) {
 		session_slot(s)->wait = WAIT_READ;

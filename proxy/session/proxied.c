@@ -11,6 +11,7 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/net/address.h"
+#include "proxy/session/admission.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -28,15 +29,22 @@ session_set_client(struct session *s, const struct sockaddr_storage *addr)
 	client->port = address_port(&client->addr);
 }
 
+bool
+session_is_balancer(
+    const struct snapshot_listener *listener, const struct sockaddr_storage *addr)
+{
+	for (size_t i = 0; i < listener->config->proxy_networks.count; i++) {
+		if (network_has(&listener->proxy_networks[i], addr))
+			return true;
+	}
+	return false;
+}
+
 void
 proxied_begin(struct session *s)
 {
-	const struct snapshot_listener *l = s->listener;
-
-	for (size_t i = 0; i < l->config->proxy_networks.count && s->proxy == NULL; i++) {
-		if (network_has(&l->proxy_networks[i], &s->facts.client.addr))
-			s->proxy = mem_calloc(1, sizeof(*s->proxy));
-	}
+	if (session_is_balancer(s->listener, &s->facts.client.addr))
+		s->proxy = mem_calloc(1, sizeof(*s->proxy));
 }
 
 void
@@ -48,18 +56,34 @@ proxied_give_up(struct session *s, const char *reason)
 	    LOG_STR("listener", s->facts.listener), LOG_STR("reason", reason));
 }
 
+/* The client is known now, so it is counted now. In clear it hears why there is no room. */
+static void
+count_client(struct session *s)
+{
+	const struct config_limits *limits = &s->snapshot->config->limits;
+	enum reply_id why;
+
+	if (!admission_count(&s->facts.client.addr, limits, &s->slot.place, &why))
+		session_close(s, s->handshaking ? REPLY_COUNT : why, s->facts.hostname,
+		    "too many connections");
+}
+
 /* The header is whole: from here on the client is the one that it names. */
 static enum input_status
 finish(struct session *s)
 {
-	if (s->proxy->has_client && !address_eq(&s->proxy->client, &s->facts.client.addr)) {
+	bool names_another =
+	    s->proxy->has_client && !address_eq(&s->proxy->client, &s->facts.client.addr);
+
+	if (names_another) {
 		s->facts.via = arena_strdup(&s->arena, view_of(s->facts.client.text));
 		session_set_client(s, &s->proxy->client);
-	} else {
-		s->is_check = true;
 	}
+	s->is_check = !names_another;
 	mem_free(s->proxy);
 	s->proxy = NULL;
+	if (names_another)
+		count_client(s);
 	return INPUT_OK;
 }
 

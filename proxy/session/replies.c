@@ -72,6 +72,10 @@ static const struct {
 	[REPLY_TIMEOUT] = { 421, "4.4.2", "{} timeout exceeded, closing" },
 	[REPLY_SHUTDOWN] = { 421, "4.3.2", "{} is shutting down, try again in a moment" },
 	[REPLY_BUSY] = { 421, "4.3.2", "{} has too many connections, try again later" },
+	[REPLY_BUSY_ADDRESS] = { 421, "4.7.0",
+	    "{} has too many connections from your address, try again later" },
+	[REPLY_BUSY_NETWORK] = { 421, "4.7.0",
+	    "{} has too many connections from your network, try again later" },
 };
 
 void

@@ -126,6 +126,7 @@ session_destroy(struct session **sp)
 	mem_free(s->proxy);
 	SSL_free(s->ssl);
 	(void)close(s->fd);
+	census_leave(&s->slot.place);
 	if (s->in.p != NULL) /* a client that vanished may have left half of an AUTH line */
 		secret_wipe(s->in.p, s->in.room);
 	buf_finish(&s->in);

@@ -6,6 +6,7 @@
 #ifndef GATEPOST_PROXY_SESSION_SESSION_H
 #define GATEPOST_PROXY_SESSION_SESSION_H
 
+#include "proxy/session/census.h"
 #include "proxy/snapshot.h"
 
 #include <event2/event_struct.h>
@@ -35,14 +36,19 @@ struct session_slot {
 	enum session_wait wait;
 	enum session_wake wake;
 	int64_t deadline_ms;
-	int64_t waits_since_ms; /* when the last run ended */
-	struct park *park;	/* while parked */
+	int64_t waits_since_ms;	   /* when the last run ended */
+	struct park *park;	   /* while parked */
+	struct census_place place; /* given back by session_destroy */
 };
 
 struct session_slot *session_slot(struct session *s);
 int session_fd(const struct session *s);
 bool session_is_draining(void); /* set by the engine at SIGTERM */
 void session_set_draining(bool on);
+
+/* session_is_balancer - whether a PROXY header must come from this address at the listener. */
+bool session_is_balancer(
+    const struct snapshot_listener *listener, const struct sockaddr_storage *addr);
 
 /* session_create - takes the descriptor (non-blocking) and a snapshot reference over. */
 struct session *session_create(int fd, const struct sockaddr_storage *client,

@@ -201,6 +201,37 @@ test_reverse_names(void **state)
 	    "ip6.arpa");
 }
 
+static void
+test_network_of(void **state)
+{
+	static const struct {
+		const char *sentence, *host;
+		unsigned v4_bits, v6_bits;
+		const char *network;
+	} rows[] = {
+		{ "an IPv4 address is cut at its bits", "192.0.2.77", 24, 64, "192.0.2.0/24" },
+		{ "and in the midst of an octet", "192.0.2.77", 27, 64, "192.0.2.64/27" },
+		{ "all bits are the address itself", "192.0.2.77", 32, 64, "192.0.2.77/32" },
+		{ "IPv6 has bits of its own", "2001:db8:1:2:3::4", 32, 64,
+		    "2001:db8:1:2::/64" },
+		{ "a /48 forgets the subnet", "2001:db8:1:2:3::4", 24, 48, "2001:db8:1::/48" },
+		{ "mapped IPv6 is IPv4", "::ffff:192.0.2.77", 24, 48, "192.0.2.0/24" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct sockaddr_storage addr;
+		struct network want, got;
+		struct err err = { .kind = ERR_NONE };
+
+		assert_true(address_from_host(rows[i].host, 25, &addr));
+		assert_true(network_parse(rows[i].network, &want, &err));
+		check(network_of(&addr, rows[i].v4_bits, rows[i].v6_bits, &got) &&
+			  memcmp(&got, &want, sizeof(got)) == 0,
+		    rows[i].sentence);
+	}
+}
+
 int
 main(void)
 {
@@ -210,6 +241,7 @@ main(void)
 		cmocka_unit_test(test_network),
 		cmocka_unit_test(test_facts),
 		cmocka_unit_test(test_reverse_names),
+		cmocka_unit_test(test_network_of),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
