@@ -58,12 +58,24 @@ say_helo(struct milter_talk *t)
 	return milter_conn_strings(t->session->conn, &t->ask, MILTER_HELO, &name, 1);
 }
 
+/* param - the text that was written, in the arena; true when there is one. */
+static bool
+param(struct arena *arena, bool is_written, struct buf *text, struct view *out)
+{
+	if (!is_written)
+		BUG("a parameter does not fit");
+	*out = arena_view(arena, buf_view(text));
+	buf_clear(text);
+	return out->len > 0;
+}
+
 static enum milter_verdict
 say_mail(struct milter_talk *t)
 {
 	const struct facts *f = link_facts(t->call);
 	struct arena *arena = link_arena(t->call);
-	struct view strings[4];
+	struct view strings[6];
+	struct buf text;
 	size_t count = 0;
 
 	end_message(t->session);
@@ -76,6 +88,10 @@ say_mail(struct milter_talk *t)
 		    f->mail.body == SMTP_BODY_7BIT ? VIEW("BODY=7BIT") : VIEW("BODY=8BITMIME");
 	if (f->mail.has_auth)
 		strings[count++] = VIEW("AUTH=<>");
+	buf_init(&text, SMTP_PARAM_MAX);
+	count += param(arena, smtp_ret_write(f->mail.ret, &text), &text, &strings[count]);
+	count += param(arena, smtp_envid_write(f->mail.envid, &text), &text, &strings[count]);
+	buf_finish(&text);
 	t->event = MILTER_MAIL;
 	t->session->in_message = true;
 	return milter_conn_strings(t->session->conn, &t->ask, MILTER_MAIL, strings, count);
@@ -84,13 +100,21 @@ say_mail(struct milter_talk *t)
 static enum milter_verdict
 say_rcpt(struct milter_talk *t, const struct recipient *recipient)
 {
-	const struct view path =
-	    view_of(arena_printf(link_arena(t->call), "<%s>", recipient->address));
+	struct arena *arena = link_arena(t->call);
+	const struct smtp_dsn *dsn = &recipient->dsn;
+	struct view strings[3] = { view_of(arena_printf(arena, "<%s>", recipient->address)) };
+	struct buf text;
+	size_t count = 1;
 	enum milter_verdict verdict;
+
+	buf_init(&text, SMTP_PARAM_MAX);
+	count += param(arena, smtp_notify_write(dsn->notify, &text), &text, &strings[count]);
+	count += param(arena, smtp_orcpt_write(dsn->orcpt, &text), &text, &strings[count]);
+	buf_finish(&text);
 
 	t->event = MILTER_RCPT;
 	t->recipient = recipient;
-	verdict = milter_conn_strings(t->session->conn, &t->ask, MILTER_RCPT, &path, 1);
+	verdict = milter_conn_strings(t->session->conn, &t->ask, MILTER_RCPT, strings, count);
 	t->recipient = NULL;
 	return verdict;
 }

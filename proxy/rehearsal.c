@@ -288,7 +288,7 @@ say_rcpt(struct run *run, const char *to)
 	struct facts *f = &run->facts;
 	struct recipient recipient;
 	const enum smtp_syntax syntax =
-	    smtp_rcpt_parse(arguments(arena, "TO", to), &recipient.path);
+	    smtp_rcpt_parse(arguments(arena, "TO", to), &recipient.path, &recipient.dsn);
 	char address[SMTP_PATH_MAX];
 
 	r->address = arena_strdup(arena, view_of(to));

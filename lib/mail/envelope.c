@@ -106,7 +106,7 @@ envelope_finish(struct envelope_edits *e)
 static struct recipient
 copy(const struct recipient *r, struct arena *arena)
 {
-	struct recipient out = { .path.is_null = r->path.is_null };
+	struct recipient out = { .path.is_null = r->path.is_null, .dsn.orcpt = VIEW("") };
 
 	out.path.local = arena_view(arena, r->path.local);
 	out.path.domain = arena_view(arena, r->path.domain);

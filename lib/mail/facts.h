@@ -38,6 +38,7 @@ struct identity {
 struct recipient {
 	struct smtp_path path; /* views into the transaction's arena */
 	const char *address;   /* path as text */
+	struct smtp_dsn dsn;   /* views as above */
 };
 
 struct facts {

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * A command line as verb and argument text, and the arguments of MAIL and RCPT parsed to the
- * grammar (RFC 5321 4.1.2; RFC 1870 SIZE; RFC 6152 BODY; RFC 4954 5 AUTH). Pure: views into the
- * line. Anything not matched exactly is an error, never a guess.
+ * grammar (RFC 5321 4.1.2; RFC 1870 SIZE; RFC 6152 BODY; RFC 4954 5 AUTH; RFC 3461 4 DSN).
+ * Pure: views into the line. Anything not matched exactly is an error, never a guess.
  */
 #ifndef GATEPOST_SMTP_COMMAND_H
 #define GATEPOST_SMTP_COMMAND_H
 
-#include "lib/base/view.h"
+#include "lib/base/buf.h"
 
 enum smtp_verb {
 	VERB_HELO,
@@ -50,6 +50,21 @@ struct smtp_path {
 };
 
 enum smtp_body { SMTP_BODY_UNSET, SMTP_BODY_7BIT, SMTP_BODY_8BITMIME };
+enum smtp_ret { SMTP_RET_UNSET, SMTP_RET_FULL, SMTP_RET_HDRS }; /* RFC 3461 4.3 */
+
+/* RFC 3461 4.1, as bits; none of them: not given. NEVER stands alone. */
+enum {
+	SMTP_NOTIFY_NEVER = 1,
+	SMTP_NOTIFY_SUCCESS = 2,
+	SMTP_NOTIFY_FAILURE = 4,
+	SMTP_NOTIFY_DELAY = 8,
+};
+
+/* What RCPT says of delivery status notifications. */
+struct smtp_dsn {
+	unsigned notify;   /* SMTP_NOTIFY_* */
+	struct view orcpt; /* "type;xtext", checked (4.2); empty: not given */
+};
 
 struct smtp_mail {
 	struct smtp_path path;
@@ -57,6 +72,8 @@ struct smtp_mail {
 	uint64_t size; /* octets, RFC 1870 */
 	enum smtp_body body;
 	bool has_auth; /* AUTH= was given and is well-formed; we treat it as <> */
+	enum smtp_ret ret;
+	struct view envid; /* xtext, checked (RFC 3461 4.4); empty: not given */
 };
 
 enum smtp_syntax {
@@ -78,7 +95,25 @@ enum smtp_syntax {
  * let through. Values outside what was announced are errors: nothing is silently ignored.
  */
 MUST_CHECK enum smtp_syntax smtp_mail_parse(struct view args, struct smtp_mail *out);
-MUST_CHECK enum smtp_syntax smtp_rcpt_parse(struct view args, struct smtp_path *out);
+MUST_CHECK enum smtp_syntax smtp_rcpt_parse(
+    struct view args, struct smtp_path *out, struct smtp_dsn *dsn_out);
+
+/* smtp_mail_has_dsn - RET or ENVID was given. */
+bool smtp_mail_has_dsn(const struct smtp_mail *mail);
+
+/* smtp_dsn_is_set - NOTIFY or ORCPT was given. */
+bool smtp_dsn_is_set(const struct smtp_dsn *dsn);
+
+/*
+ * Parameters as they are said to others, written anew from what they mean: "RET=HDRS",
+ * "NOTIFY=SUCCESS,DELAY"... False: room, which SMTP_PARAM_MAX is enough for; "" for one that
+ * was not given.
+ */
+#define SMTP_PARAM_MAX 512
+MUST_CHECK bool smtp_ret_write(enum smtp_ret ret, struct buf *out);
+MUST_CHECK bool smtp_envid_write(struct view envid, struct buf *out);
+MUST_CHECK bool smtp_notify_write(unsigned notify, struct buf *out);
+MUST_CHECK bool smtp_orcpt_write(struct view orcpt, struct buf *out);
 
 /* smtp_path_parse - the path alone, "<...>", also "<>" and "<postmaster>". */
 MUST_CHECK enum smtp_syntax smtp_path_parse(struct view text, struct smtp_path *out);

@@ -152,7 +152,7 @@ deliver(struct report_mailer *m, const struct message *message, const char *to,
 	struct delivery *d = delivery_create(m->upstream, id);
 	delivery_mail(d, &mail, reply);
 	if (smtp_reply_is_ok(reply))
-		delivery_rcpt(d, &recipient, reply);
+		delivery_rcpt(d, &recipient, NULL, reply);
 	if (smtp_reply_is_ok(reply))
 		delivery_send(d, message, reply);
 	delivery_destroy(&d);

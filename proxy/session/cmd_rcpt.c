@@ -21,28 +21,29 @@ void
 cmd_rcpt(struct session *s, const struct smtp_command *command)
 {
 	struct smtp_path path;
+	struct smtp_dsn dsn;
 	struct smtp_reply reply;
 	char address[SMTP_PATH_MAX];
-	enum smtp_syntax syntax = smtp_rcpt_parse(command->args, &path);
+	enum smtp_syntax syntax = smtp_rcpt_parse(command->args, &path, &dsn);
 
 	if (syntax != SMTP_SYNTAX_OK) {
 		session_say(s, reply_of_syntax(syntax), "RCPT TO:<address>");
 		return;
 	}
 	smtp_path_write(&path, address);
-	const struct recipient recipient = { .path = path, .address = address };
+	const struct recipient recipient = { .path = path, .address = address, .dsn = dsn };
 	const char *by = "chain";
 	if (s->facts.recipient_count >= (size_t)s->snapshot->config->limits.recipients) {
 		by = "gate";
 		reply_make(REPLY_RECIPIENTS, NULL, &reply);
 	} else if (session_judge(s, STAGE_RCPT, &recipient, NULL, &reply)) {
 		by = "upstream";
-		delivery_rcpt(s->tx->delivery, &path, &reply);
+		delivery_rcpt(s->tx->delivery, &path, &dsn, &reply);
 	}
 	tracing_recipient(s->tracing, address, by, &reply);
 
 	if (smtp_reply_is_ok(&reply)) {
-		transaction_add_recipient(s, &path);
+		transaction_add_recipient(s, &path, &dsn);
 		session_enter(s, EVENT_RCPT);
 	} else {
 		s->tx->refused_recipients++;

@@ -109,7 +109,8 @@ void proxied_give_up(struct session *s, const char *reason); /* no header came i
 
 /* transaction.c */
 void transaction_begin(struct session *s, const struct smtp_mail *mail);
-void transaction_add_recipient(struct session *s, const struct smtp_path *path);
+void transaction_add_recipient(
+    struct session *s, const struct smtp_path *path, const struct smtp_dsn *dsn);
 void transaction_end(struct session *s); /* also when there is none */
 /* transaction_route - to the upstream that the chain has chosen at the mail stage. */
 void transaction_route(struct session *s);

@@ -32,6 +32,7 @@ transaction_begin(struct session *s, const struct smtp_mail *mail)
 	f->mail = *mail;
 	f->mail.path.local = arena_view(&tx->arena, mail->path.local);
 	f->mail.path.domain = arena_view(&tx->arena, mail->path.domain);
+	f->mail.envid = arena_view(&tx->arena, mail->envid);
 	smtp_path_write(&mail->path, address);
 	f->reverse_path = arena_strdup(&tx->arena, view_of(address));
 	f->message_id =
@@ -45,7 +46,8 @@ transaction_begin(struct session *s, const struct smtp_mail *mail)
 }
 
 void
-transaction_add_recipient(struct session *s, const struct smtp_path *path)
+transaction_add_recipient(
+    struct session *s, const struct smtp_path *path, const struct smtp_dsn *dsn)
 {
 	struct transaction *tx = s->tx;
 	char address[SMTP_PATH_MAX];
@@ -61,6 +63,8 @@ transaction_add_recipient(struct session *s, const struct smtp_path *path)
 	r->path.local = arena_view(&tx->arena, path->local);
 	r->path.domain = arena_view(&tx->arena, path->domain);
 	r->address = arena_strdup(&tx->arena, view_of(address));
+	r->dsn.notify = dsn->notify;
+	r->dsn.orcpt = arena_view(&tx->arena, dsn->orcpt);
 	s->facts.recipients = tx->recipients;
 }
 

@@ -60,11 +60,13 @@ delivery_mail(struct delivery *d, const struct smtp_mail *mail, struct smtp_repl
 }
 
 void
-delivery_rcpt(struct delivery *d, const struct smtp_path *path, struct smtp_reply *reply_out)
+delivery_rcpt(struct delivery *d, const struct smtp_path *path, const struct smtp_dsn *dsn,
+    struct smtp_reply *reply_out)
 {
+	static const struct smtp_dsn none = { .orcpt = { "", 0 } };
 	int64_t since_ms = clock_mono_ms();
 
-	d->ops->rcpt(d, path, reply_out);
+	d->ops->rcpt(d, path, dsn != NULL ? dsn : &none, reply_out);
 	count_wait(d, since_ms);
 }
 
@@ -76,7 +78,8 @@ delivery_readdress(struct delivery *d, const struct facts *facts, struct smtp_re
 	d->ops->reset(d);
 	d->ops->mail(d, &facts->mail, reply_out);
 	for (size_t i = 0; i < facts->recipient_count && smtp_reply_is_ok(reply_out); i++)
-		d->ops->rcpt(d, &facts->recipients[i].path, reply_out);
+		d->ops->rcpt(
+		    d, &facts->recipients[i].path, &facts->recipients[i].dsn, reply_out);
 	count_wait(d, since_ms);
 	return smtp_reply_is_ok(reply_out);
 }

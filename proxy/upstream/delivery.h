@@ -8,8 +8,8 @@
 struct delivery_ops {
 	void (*mail)(
 	    struct delivery *d, const struct smtp_mail *mail, struct smtp_reply *reply_out);
-	void (*rcpt)(
-	    struct delivery *d, const struct smtp_path *path, struct smtp_reply *reply_out);
+	void (*rcpt)(struct delivery *d, const struct smtp_path *path,
+	    const struct smtp_dsn *dsn, struct smtp_reply *reply_out);
 	/* The transaction is taken back: mail and rcpt follow anew. */
 	void (*reset)(struct delivery *d);
 	void (*send)(

@@ -8,6 +8,7 @@
 #include "lib/base/file.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/smtp/xtext.h"
 #include "proxy/upstream/delivery.h"
 
 #include <errno.h>
@@ -203,14 +204,29 @@ maildir_mail(struct delivery *base, const struct smtp_mail *mail, struct smtp_re
 	tell(d, delivery_began_us(base), "MAIL FROM", path, reply_out);
 }
 
+/* add_original - whom the sender has named (RFC 8098 2.3), when RCPT says so. */
+static bool
+add_original(struct maildir_delivery *d, const struct smtp_dsn *dsn)
+{
+	const size_t semicolon = dsn->orcpt.len > 0 ? view_find(dsn->orcpt, ';') : 0;
+	char name[SMTP_PARAM_MAX];
+
+	if (dsn->orcpt.len == 0)
+		return true;
+	const size_t len = xtext_decode(view_from(dsn->orcpt, semicolon + 1), name);
+	return buf_printf(&d->head, "Original-Recipient: %.*s;%.*s\r\n", (int)semicolon,
+	    dsn->orcpt.p, (int)len, name);
+}
+
 static void
-maildir_rcpt(struct delivery *base, const struct smtp_path *path, struct smtp_reply *reply_out)
+maildir_rcpt(struct delivery *base, const struct smtp_path *path, const struct smtp_dsn *dsn,
+    struct smtp_reply *reply_out)
 {
 	struct maildir_delivery *d = (struct maildir_delivery *)base;
 	char text[SMTP_PATH_MAX];
 
 	smtp_path_write(path, text);
-	if (buf_printf(&d->head, "Delivered-To: %s\r\n", text))
+	if (buf_printf(&d->head, "Delivered-To: %s\r\n", text) && add_original(d, dsn))
 		smtp_reply_set(reply_out, 250, "2.1.5", "Recipient ok");
 	else
 		smtp_reply_set(reply_out, 452, "4.5.3", "Too many recipients");

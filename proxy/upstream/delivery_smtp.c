@@ -14,13 +14,18 @@
 #include "lib/base/metrics.h"
 #include "proxy/upstream/content.h"
 #include "proxy/upstream/delivery.h"
+#include "proxy/upstream/relay.h"
 
 #include <stdio.h>
 
 #define CALL_MAX_MS \
 	240000 /* for one call but the final reply: under the 5 minutes of RFC 5321 4.5.3.2 */
 #define RSET_MAX_MS 5000
-#define COMMAND_MAX 1024
+
+struct kept_rcpt {
+	const char *path;
+	struct smtp_dsn dsn;
+};
 
 struct smtp_delivery {
 	struct delivery base; /* first */
@@ -32,11 +37,14 @@ struct smtp_delivery {
 	struct arena arena;
 	struct smtp_mail mail; /* parameters */
 	const char *mail_path;
-	const char **rcpts; /* owned; accepted ones */
+	struct kept_rcpt *rcpts; /* owned; accepted ones */
 	size_t rcpt_count, rcpt_room;
-	uint64_t size; /* of the message, once it is known; 0 before */
+	uint64_t size;	/* of the message, once it is known; 0 before */
+	unsigned needs; /* RELAY_* */
 	/* of the running call */
 	uint32_t warm_tried, new_tried; /* servers, as bits */
+	uint32_t unfit;			/* those that lack something */
+	unsigned lacking;		/* what: RELAY_* */
 	int64_t deadline_ms;
 	struct smtp_reply last_421; /* code 0: none */
 	struct smtp_reply doom;	    /* code 0: not doomed */
@@ -68,7 +76,8 @@ self_of(struct delivery *d)
 static void
 begin_call(struct smtp_delivery *d)
 {
-	d->warm_tried = d->new_tried = 0;
+	d->warm_tried = d->new_tried = d->unfit = 0;
+	d->lacking = 0;
 	d->deadline_ms = clock_mono_ms() + CALL_MAX_MS;
 	d->last_421.code = 0;
 }
@@ -150,9 +159,22 @@ doom(struct smtp_delivery *d, const char *enhanced, const char *text)
 	return false;
 }
 
+/* doom_unfit - servers work, and none of them can carry this. */
+static bool
+doom_unfit(struct smtp_delivery *d)
+{
+	if (d->is_accepted)
+		return doom(
+		    d, "4.3.0", "The mail server has changed its mind, try again later");
+	relay_refuse(d->lacking, &d->doom);
+	return false;
+}
+
 static bool
 doom_unreachable(struct smtp_delivery *d)
 {
+	if (d->unfit != 0 && d->new_tried == 0)
+		return doom_unfit(d);
 	if (d->last_421.code == 0)
 		return doom(d, "4.4.1", "The mail server cannot be reached, try again later");
 	d->doom = d->last_421; /* the server's own words */
@@ -177,37 +199,73 @@ note_conn(struct smtp_delivery *d)
 	    LOG_OPT("tls", f->tls));
 }
 
-/* get_conn - to the best server that was not tried yet in this call; false: doomed. */
+/* is_unfit - and noted, if that offer lacks what the transaction needs. */
+static bool
+is_unfit(struct smtp_delivery *d, const struct smtp_ehlo *ehlo)
+{
+	const unsigned lacking = relay_lacks(d->needs, ehlo);
+
+	if (lacking == 0)
+		return false;
+	d->lacking |= lacking;
+	d->unfit |= UINT32_C(1) << d->server;
+	return true;
+}
+
+/* take_conn - to d->server; false: there is none, *err says why. */
+static bool
+take_conn(struct smtp_delivery *d, struct err *err)
+{
+	struct upstream *u = d->base.upstream;
+	const struct group_server *s = &u->servers[d->server];
+	const uint32_t bit = UINT32_C(1) << d->server;
+	const int64_t by = clock_mono_ms() + s->target.connect_timeout_ms;
+	const int64_t began_us = delivery_began_us(&d->base);
+
+	d->conn = pool_take(u->pool, &s->target, (d->warm_tried & bit) != 0,
+	    by < d->deadline_ms ? by : d->deadline_ms, &d->is_warm, err);
+	if (d->conn != NULL) {
+		if (d->is_warm)
+			d->warm_tried |= bit;
+		note_conn(d);
+		tell(d, began_us, d->is_warm ? "reuse" : "connect", NULL, NULL);
+		return true;
+	}
+	d->new_tried |= bit;
+	delivery_tell(&d->base, began_us,
+	    &(struct delivery_event){ .server = u->config->servers.items[d->server],
+		.command = "connect",
+		.error = err->text });
+	metric_add(&connects_total, 1,
+	    METRIC_LABELS(d->base.facts.upstream, err_kind_name(err->kind)));
+	log_fail(d, u->config->servers.items[d->server], err);
+	return false;
+}
+
+/*
+ * get_conn - to the best server that was not tried yet in this call and, as far as is known,
+ * can carry the transaction; false: doomed.
+ */
 static bool
 get_conn(struct smtp_delivery *d)
 {
 	struct upstream *u = d->base.upstream;
 	struct err err = { .kind = ERR_NONE };
+	struct smtp_ehlo known;
 
-	while (clock_left_ms(d->deadline_ms) > 0 && group_next(u, d->new_tried, &d->server)) {
-		const struct group_server *s = &u->servers[d->server];
-		uint32_t bit = UINT32_C(1) << d->server;
-		int64_t by = clock_mono_ms() + s->target.connect_timeout_ms;
-		const int64_t began_us = delivery_began_us(&d->base);
-
-		d->conn = pool_take(u->pool, &s->target, (d->warm_tried & bit) != 0,
-		    by < d->deadline_ms ? by : d->deadline_ms, &d->is_warm, &err);
-		if (d->is_warm)
-			d->warm_tried |= bit;
-		else
-			d->new_tried |= bit;
-		if (d->conn != NULL) {
-			note_conn(d);
-			tell(d, began_us, d->is_warm ? "reuse" : "connect", NULL, NULL);
-			return true;
+	while (clock_left_ms(d->deadline_ms) > 0 &&
+	       group_next(u, d->new_tried | d->unfit, &d->server)) {
+		if (group_offer(u, d->server, &known) && is_unfit(d, &known))
+			continue;
+		if (take_conn(d, &err)) {
+			if (!is_unfit(d, conn_ehlo(d->conn))) {
+				if (!d->is_warm)
+					d->new_tried |= UINT32_C(1) << d->server;
+				return true;
+			}
+			pool_give(u->pool, &d->conn);
+			continue;
 		}
-		delivery_tell(&d->base, began_us,
-		    &(struct delivery_event){ .server = u->config->servers.items[d->server],
-			.command = "connect",
-			.error = err.text });
-		metric_add(&connects_total, 1,
-		    METRIC_LABELS(d->base.facts.upstream, err_kind_name(err.kind)));
-		log_fail(d, u->config->servers.items[d->server], &err);
 		if (err.kind == ERR_LIMIT)
 			return doom(d, "4.4.5",
 			    "Too many connections to the mail server, try again later");
@@ -216,25 +274,19 @@ get_conn(struct smtp_delivery *d)
 	return doom_unreachable(d);
 }
 
-/* can_carry - false: the content may hold 8-bit text and the server does not say it takes that.
- */
-static bool
-can_carry(const struct smtp_delivery *d)
-{
-	return d->mail.body != SMTP_BODY_8BITMIME || conn_ehlo(d->conn)->eightbitmime;
-}
-
 static bool
 say_mail(struct smtp_delivery *d, struct smtp_reply *reply_out)
 {
-	const struct smtp_ehlo *ehlo = conn_ehlo(d->conn);
-	uint64_t size = d->size != 0 ? d->size : d->mail.has_size ? d->mail.size : 0;
-	char line[COMMAND_MAX], size_text[32] = "";
+	const struct relay_mail mail = {
+		.path = d->mail_path,
+		.mail = &d->mail,
+		.size = d->size != 0	   ? d->size
+			: d->mail.has_size ? d->mail.size
+					   : 0,
+	};
+	char line[RELAY_LINE_MAX];
 
-	if (ehlo->size && size != 0)
-		snprintf(size_text, sizeof(size_text), " SIZE=%llu", (unsigned long long)size);
-	snprintf(line, sizeof(line), "MAIL FROM:<%s>%s%s", d->mail_path, size_text,
-	    ehlo->eightbitmime && d->mail.body == SMTP_BODY_8BITMIME ? " BODY=8BITMIME" : "");
+	relay_write_mail(&mail, conn_ehlo(d->conn), line);
 	if (!say(d, line, true, reply_out))
 		return false;
 	d->is_open = smtp_reply_is_ok(reply_out);
@@ -243,11 +295,11 @@ say_mail(struct smtp_delivery *d, struct smtp_reply *reply_out)
 }
 
 static bool
-say_rcpt(struct smtp_delivery *d, const char *path, struct smtp_reply *reply_out)
+say_rcpt(struct smtp_delivery *d, const struct kept_rcpt *rcpt, struct smtp_reply *reply_out)
 {
-	char line[COMMAND_MAX];
+	char line[RELAY_LINE_MAX];
 
-	snprintf(line, sizeof(line), "RCPT TO:<%s>", path);
+	relay_write_rcpt(rcpt->path, &rcpt->dsn, conn_ehlo(d->conn), line);
 	return say(d, line, true, reply_out);
 }
 
@@ -260,14 +312,12 @@ replay(struct smtp_delivery *d)
 	struct smtp_reply reply;
 
 	d->base.facts.replays++;
-	if (!can_carry(d))
-		return doom(d, "4.3.0", text);
 	if (!say_mail(d, &reply))
 		return false;
 	if (!smtp_reply_is_ok(&reply))
 		return doom(d, "4.3.0", text);
 	for (size_t i = 0; i < d->rcpt_count; i++) {
-		if (!say_rcpt(d, d->rcpts[i], &reply))
+		if (!say_rcpt(d, &d->rcpts[i], &reply))
 			return false;
 		if (!smtp_reply_is_ok(&reply))
 			return doom(d, "4.3.0", text);
@@ -305,6 +355,14 @@ say_rset(struct smtp_delivery *d)
 		pool_drop(d->base.upstream->pool, &d->conn);
 }
 
+/* give_back - the connection to the pool, without a transaction on it. */
+static void
+give_back(struct smtp_delivery *d)
+{
+	say_rset(d);
+	pool_give(d->base.upstream->pool, &d->conn);
+}
+
 static void
 smtp_reset(struct delivery *base)
 {
@@ -325,15 +383,12 @@ smtp_mail(struct delivery *base, const struct smtp_mail *mail, struct smtp_reply
 	d->mail_path = arena_strdup(&d->arena, view_of(path));
 	d->mail = *mail;
 	d->mail.path = (struct smtp_path){ .is_null = mail->path.is_null }; /* borrowed views */
+	d->mail.envid = arena_view(&d->arena, mail->envid);
+	d->needs = relay_needs_of_mail(mail);
 	begin_call(d);
 	do {
 		if (!ready(d)) {
 			*reply_out = d->doom;
-			return;
-		}
-		if (!can_carry(d)) {
-			smtp_reply_set(reply_out, 554, "5.6.3",
-			    "The mail server does not take 8-bit content (BODY=8BITMIME)");
 			return;
 		}
 	} while (!say_mail(d, reply_out));
@@ -343,59 +398,62 @@ smtp_mail(struct delivery *base, const struct smtp_mail *mail, struct smtp_reply
 }
 
 static void
-keep_rcpt(struct smtp_delivery *d, const char *path)
+keep_rcpt(struct smtp_delivery *d, const struct kept_rcpt *rcpt)
 {
 	if (d->rcpt_count == d->rcpt_room) {
 		d->rcpt_room = d->rcpt_room == 0 ? 4 : 2 * d->rcpt_room;
 		d->rcpts = mem_realloc(d->rcpts, d->rcpt_room * sizeof(*d->rcpts));
 	}
-	d->rcpts[d->rcpt_count++] = arena_strdup(&d->arena, view_of(path));
+	d->rcpts[d->rcpt_count++] =
+	    (struct kept_rcpt){ .path = arena_strdup(&d->arena, view_of(rcpt->path)),
+		    .dsn = { .notify = rcpt->dsn.notify,
+			.orcpt = arena_view(&d->arena, rcpt->dsn.orcpt) } };
+}
+
+/*
+ * widen - a recipient needs what MAIL did not: the connection must have it, or is given back
+ * for one to another server that may have it. False: no server has.
+ */
+static bool
+widen(struct smtp_delivery *d, unsigned needs, struct smtp_reply *reply_out)
+{
+	const unsigned lacking = d->conn != NULL ? relay_lacks(needs, conn_ehlo(d->conn)) : 0;
+
+	if (lacking != 0 && !group_may_offer(d->base.upstream, d->needs | needs)) {
+		relay_refuse(lacking, reply_out);
+		return false;
+	}
+	d->needs |= needs;
+	if (lacking != 0)
+		give_back(d);
+	return true;
 }
 
 static void
-smtp_rcpt(struct delivery *base, const struct smtp_path *path, struct smtp_reply *reply_out)
+smtp_rcpt(struct delivery *base, const struct smtp_path *path, const struct smtp_dsn *dsn,
+    struct smtp_reply *reply_out)
 {
 	struct smtp_delivery *d = self_of(base);
 	char text[SMTP_PATH_MAX];
+	const struct kept_rcpt rcpt = { .path = text, .dsn = *dsn };
 
 	if (!d->is_accepted)
 		BUG("RCPT without MAIL");
 	smtp_path_write(path, text);
 	begin_call(d);
+	if (!widen(d, relay_needs_of_rcpt(dsn), reply_out))
+		return;
 	do {
 		if (!ready(d)) {
 			*reply_out = d->doom;
 			return;
 		}
-	} while (!say_rcpt(d, text, reply_out));
+	} while (!say_rcpt(d, &rcpt, reply_out));
 	if (!smtp_reply_is_ok(reply_out))
 		return;
-	keep_rcpt(d, text);
+	keep_rcpt(d, &rcpt);
 	if (reply_out->code != 251)
 		reply_out->code = 250;
-}
-
-/* take_queue_id - "queued as X" (Postfix) or "id=X" (Exim), for the log. */
-static void
-take_queue_id(struct smtp_delivery *d, const char *text)
-{
-	static const char *const marks[] = { "queued as ", "id=" };
-	char *out = d->base.facts.queue_id;
-	size_t len = 0;
-
-	for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
-		const char *at = strstr(text, marks[i]);
-
-		if (at == NULL)
-			continue;
-		at += strlen(marks[i]);
-		while (len < sizeof(d->base.facts.queue_id) - 1 &&
-		       (ascii_is_alnum(at[len]) || at[len] == '-' || at[len] == '.' ||
-			   at[len] == '_'))
-			len++;
-		(void)view_copy(view_make(at, len), out, sizeof(d->base.facts.queue_id));
-		return;
-	}
 }
 
 /* unsure - after the dot and without a good answer, only the client may try again. */
@@ -423,7 +481,8 @@ finish(struct smtp_delivery *d, struct smtp_reply *reply_out)
 		err_prefix(&err, "final dot");
 		unsure(d, &err, reply_out);
 	} else if (reply_out->code == 250) {
-		take_queue_id(d, reply_out->text);
+		relay_queue_id(
+		    reply_out->text, d->base.facts.queue_id, sizeof(d->base.facts.queue_id));
 	} else if (reply_out->code < 400) {
 		err_set(&err, ERR_PROTOCOL, "final dot: a reply of %d", reply_out->code);
 		unsure(d, &err, reply_out);
@@ -501,14 +560,6 @@ smtp_send(struct delivery *base, const struct message *message, struct smtp_repl
 			return;
 		}
 	} while (!transfer(d, message, reply_out));
-}
-
-/* give_back - the connection to the pool, without a transaction on it. */
-static void
-give_back(struct smtp_delivery *d)
-{
-	say_rset(d);
-	pool_give(d->base.upstream->pool, &d->conn);
 }
 
 static void

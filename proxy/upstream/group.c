@@ -3,6 +3,7 @@
 #include "proxy/upstream/group.h"
 
 #include "lib/base/clock.h"
+#include "proxy/upstream/relay.h"
 
 static bool
 is_excluded(uint32_t excluded, size_t server)
@@ -66,7 +67,32 @@ group_learn(struct upstream *u, size_t server, const struct smtp_ehlo *ehlo)
 	pthread_mutex_lock(&u->lock);
 	u->servers[server].ehlo = *ehlo;
 	u->servers[server].is_known = true;
+	u->servers[server].known_since = clock_mono_ms();
 	pthread_mutex_unlock(&u->lock);
+}
+
+bool
+group_offer(struct upstream *u, size_t server, struct smtp_ehlo *out)
+{
+	pthread_mutex_lock(&u->lock);
+	const struct group_server *s = &u->servers[server];
+	const bool is_known = s->is_known && clock_mono_ms() - s->known_since < GROUP_KNOWN_MS;
+	if (is_known)
+		*out = s->ehlo;
+	pthread_mutex_unlock(&u->lock);
+	return is_known;
+}
+
+bool
+group_may_offer(struct upstream *u, unsigned needs)
+{
+	struct smtp_ehlo offer;
+
+	for (size_t i = 0; i < u->server_count; i++) {
+		if (!group_offer(u, i, &offer) || relay_lacks(needs, &offer) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* narrow - take away from *all what one server does not offer. */
@@ -92,7 +118,7 @@ upstream_features(struct upstream *u, struct smtp_ehlo *out)
 {
 	bool is_first = true;
 
-	*out = (struct smtp_ehlo){ .size = true, .eightbitmime = true };
+	*out = (struct smtp_ehlo){ .size = true, .eightbitmime = true, .dsn = u->pool == NULL };
 	pthread_mutex_lock(&u->lock);
 	for (size_t i = 0; i < u->server_count; i++) {
 		if (!u->servers[i].is_known)

@@ -15,6 +15,7 @@
 
 #define GROUP_SERVERS_MAX 32 /* a set of them is a uint32_t */
 #define GROUP_REST_MAX_MS 60000
+#define GROUP_KNOWN_MS	  60000 /* what a server has offered is believed without asking */
 
 struct group_server {
 	struct conn_target target;
@@ -23,6 +24,7 @@ struct group_server {
 	unsigned failures;   /* in a row */
 	int64_t rests_until; /* ms, monotonic; tried last before */
 	bool is_known;	     /* ehlo was heard */
+	int64_t known_since; /* ms, monotonic: the last time */
 	struct smtp_ehlo ehlo;
 };
 
@@ -45,5 +47,12 @@ void group_works(struct upstream *u, size_t server);
 
 /* group_learn - what a server offered, for upstream_features. */
 void group_learn(struct upstream *u, size_t server, const struct smtp_ehlo *ehlo);
+
+/* group_offer - what it offered the last time; false: not heard in the last minute, so that one
+ * that has learned something since then is asked again. */
+bool group_offer(struct upstream *u, size_t server, struct smtp_ehlo *out);
+
+/* group_may_offer - is there a server that meets these needs (RELAY_*), as far as is known? */
+bool group_may_offer(struct upstream *u, unsigned needs);
 
 #endif

@@ -55,11 +55,15 @@ struct delivery_facts {
  */
 struct delivery *delivery_create(struct upstream *u, const char *id);
 
-/* delivery_mail, _rcpt - relayed at once. Paths are re-serialised from the parsed form. */
+/*
+ * delivery_mail, _rcpt - relayed at once. Paths and parameters are written anew from the parsed
+ * form; dsn may be NULL. A server that lacks what they need (relay.h) is passed over; when none
+ * has it, the reply is a refusal.
+ */
 void delivery_mail(
     struct delivery *d, const struct smtp_mail *mail, struct smtp_reply *reply_out);
-void delivery_rcpt(
-    struct delivery *d, const struct smtp_path *path, struct smtp_reply *reply_out);
+void delivery_rcpt(struct delivery *d, const struct smtp_path *path, const struct smtp_dsn *dsn,
+    struct smtp_reply *reply_out);
 
 /*
  * delivery_readdress - the chain has changed the envelope: what MAIL and RCPT have said is

@@ -42,6 +42,7 @@ check_path(const struct smtp_path *path)
 	char address[SMTP_PATH_MAX], text[SMTP_PATH_MAX + 40];
 	struct smtp_path again;
 	struct smtp_mail mail;
+	struct smtp_dsn dsn;
 
 	smtp_path_write(path, address);
 	check(path->local.len <= 64 && path->domain.len <= 255, "limits");
@@ -56,7 +57,7 @@ check_path(const struct smtp_path *path)
 	check_same(path, &again);
 
 	(void)snprintf(text, sizeof(text), "TO:<%s>", address);
-	check(smtp_rcpt_parse(view_of(text), &again) ==
+	check(smtp_rcpt_parse(view_of(text), &again, &dsn) ==
 		  (path->is_null ? SMTP_SYNTAX_NULL : SMTP_SYNTAX_OK),
 	    "as forward-path");
 	check_same(path, &again);
@@ -70,6 +71,60 @@ check_path(const struct smtp_path *path)
 	check(!is_reverse || (mail.size == 1 && mail.body == SMTP_BODY_8BITMIME), "parameters");
 }
 
+/* written - the parameter that was just written, as a clean word. */
+static struct view
+written(struct buf *text, bool is_written)
+{
+	check(is_written, "a parameter has room");
+	for (size_t i = 0; i < text->len; i++)
+		check(text->p[i] > ' ' && text->p[i] <= '~', "a parameter is printable ASCII");
+	return buf_view(text);
+}
+
+static void
+check_mail_params(const struct smtp_mail *mail)
+{
+	char text[2 * SMTP_PARAM_MAX + 16];
+	struct buf ret, envid;
+	struct smtp_mail again;
+
+	buf_init(&ret, SMTP_PARAM_MAX);
+	buf_init(&envid, SMTP_PARAM_MAX);
+	const struct view r = written(&ret, smtp_ret_write(mail->ret, &ret));
+	const struct view e = written(&envid, smtp_envid_write(mail->envid, &envid));
+	(void)snprintf(text, sizeof(text), "FROM:<>%s%.*s%s%.*s", r.len > 0 ? " " : "",
+	    VIEW_ARG(r), e.len > 0 ? " " : "", VIEW_ARG(e));
+	check(smtp_mail_parse(view_of(text), &again) == SMTP_SYNTAX_OK, "MAIL parses again");
+	check(again.ret == mail->ret && again.envid.len <= mail->envid.len &&
+		  smtp_mail_has_dsn(&again) == smtp_mail_has_dsn(mail),
+	    "and says the same");
+	buf_finish(&ret);
+	buf_finish(&envid);
+}
+
+static void
+check_rcpt_params(const struct smtp_dsn *dsn)
+{
+	char text[2 * SMTP_PARAM_MAX + 16];
+	struct buf notify, orcpt;
+	struct smtp_path path;
+	struct smtp_dsn again;
+
+	buf_init(&notify, SMTP_PARAM_MAX);
+	buf_init(&orcpt, SMTP_PARAM_MAX);
+	const struct view n = written(&notify, smtp_notify_write(dsn->notify, &notify));
+	const struct view o = written(&orcpt, smtp_orcpt_write(dsn->orcpt, &orcpt));
+	(void)snprintf(text, sizeof(text), "TO:<a@b>%s%.*s%s%.*s", n.len > 0 ? " " : "",
+	    VIEW_ARG(n), o.len > 0 ? " " : "", VIEW_ARG(o));
+	check(smtp_rcpt_parse(view_of(text), &path, &again) == SMTP_SYNTAX_OK,
+	    "RCPT parses again");
+	check(again.notify == dsn->notify && again.orcpt.len <= dsn->orcpt.len &&
+		  smtp_dsn_is_set(&again) == smtp_dsn_is_set(dsn),
+	    "and says the same");
+	buf_finish(&notify);
+	buf_finish(&orcpt);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -77,6 +132,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct smtp_command command = smtp_command_parse(line);
 	struct smtp_mail mail;
 	struct smtp_path path;
+	struct smtp_dsn dsn;
 
 	check_inside(command.word, line);
 	check_inside(command.args, line);
@@ -88,9 +144,11 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_inside(mail.path.local, line);
 		check_inside(mail.path.domain, line);
 		check_path(&mail.path);
+		check_mail_params(&mail);
 	}
-	if (smtp_rcpt_parse(command.args, &path) == SMTP_SYNTAX_OK) {
+	if (smtp_rcpt_parse(command.args, &path, &dsn) == SMTP_SYNTAX_OK) {
 		check(!path.is_null, "a forward-path is somebody");
+		check_rcpt_params(&dsn);
 		check_path(&path);
 	}
 	if (smtp_path_parse(line, &path) == SMTP_SYNTAX_OK)

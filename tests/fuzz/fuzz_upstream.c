@@ -228,7 +228,7 @@ deliver(struct upstream *u, const struct message *m, bool eight)
 	delivery_mail(d, &mail, &reply);
 	check_reply(&reply);
 	for (int i = 0; i < 2 && smtp_reply_is_ok(&reply); i++) {
-		delivery_rcpt(d, &path, &reply);
+		delivery_rcpt(d, &path, NULL, &reply);
 		check_reply(&reply);
 		accepted += smtp_reply_is_ok(&reply);
 	}

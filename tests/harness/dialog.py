@@ -155,7 +155,7 @@ class Dialog:
         without = values.get("without", "").split(",")
         server.ehlo = [word for word in server.ehlo if word.split(" ")[0] not in without]
         if "with" in values:
-            server.ehlo.append(values["with"])
+            server.ehlo += values["with"].split(",")
         return server
 
     def prepare_one(self, s):

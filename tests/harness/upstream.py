@@ -34,6 +34,11 @@ STAGES = ("CONNECT", "EHLO", "HELO", "STARTTLS", "TLS", "AUTH", "MAIL", "RCPT", 
           "DOT", "RSET", "NOOP", "QUIT")
 ACTIONS = ("reply", "raw", "slow", "hang", "close", "reset", "then-close", "endless",
            "endless-line")
+# Which offer a parameter of MAIL or RCPT belongs to.
+PARAMETERS = {"SIZE": "SIZE", "BODY": "8BITMIME", "AUTH": "AUTH", "RET": "DSN", "ENVID": "DSN",
+              "NOTIFY": "DSN", "ORCPT": "DSN", "SMTPUTF8": "SMTPUTF8",
+              "REQUIRETLS": "REQUIRETLS"}
+PATH = re.compile(r'(?:FROM|TO):<(?:"(?:[^"\\]|\\.)*"|[^">])*>')
 EHLO = ["mta.test", "PIPELINING", "SIZE 104857600", "8BITMIME", "ENHANCEDSTATUSCODES"]
 
 
@@ -291,7 +296,16 @@ class _Session:
         self.send(f"334 {text}\r\n".encode("ascii"))
         return self.line()
 
+    def check_parameters(self, args):
+        """Only what was offered may come: a careful server would refuse anything else."""
+        path = PATH.match(args)
+        offers = {word.split(" ")[0] for word in self.server.ehlo[1:]}
+        for word in args[path.end():].split() if path else ["no path"]:
+            if PARAMETERS.get(word.split("=")[0]) not in offers:
+                self.problem(f"a parameter that was not offered: {args!r}")
+
     def do_mail(self, args):
+        self.check_parameters(args)
         if self.sender is not None:
             self.problem("MAIL within a transaction")
         if self.server.login and not self.is_in:
@@ -300,6 +314,7 @@ class _Session:
             self.sender, self.recipients = args, []
 
     def do_rcpt(self, args):
+        self.check_parameters(args)
         if self.sender is None:
             self.say("503 5.5.1 MAIL first")
         elif self.act("RCPT", lambda: self.say("250 2.1.5 recipient ok")):

@@ -158,7 +158,7 @@ test_recipients(void **state)
 	for (size_t i = 0; i < 3; i++) {
 		struct smtp_path path = rig_path_of(paths[i]);
 
-		delivery_rcpt(d, &path, &reply);
+		delivery_rcpt(d, &path, NULL, &reply);
 		assert_int_equal(reply.code, codes[i]);
 	}
 	delivery_send(d, m, &reply);
@@ -198,10 +198,10 @@ test_doom_lasts(void **state)
 	struct upstream *u = upstream_create(&config, "gate.example.com", &errors);
 	struct delivery *d = delivery_create(u, "test.1");
 	delivery_mail(d, &mail, &reply);
-	delivery_rcpt(d, &path, &reply);
+	delivery_rcpt(d, &path, NULL, &reply);
 	assert_int_equal(reply.code, 250);
 	for (int i = 0; i < 2; i++) {
-		delivery_rcpt(d, &path, &reply);
+		delivery_rcpt(d, &path, NULL, &reply);
 		assert_int_equal(reply.code, 451);
 		assert_string_equal(reply.enhanced, "4.3.0");
 	}
@@ -239,7 +239,7 @@ test_bad_content(void **state)
 	struct upstream *u = upstream_create(&config, "gate.example.com", &errors);
 	struct delivery *d = delivery_create(u, "test.1");
 	delivery_mail(d, &mail, &reply);
-	delivery_rcpt(d, &path, &reply);
+	delivery_rcpt(d, &path, NULL, &reply);
 	delivery_send(d, m, &reply);
 	assert_int_equal(reply.code, 554);
 	assert_string_equal(reply.enhanced, "5.6.0");
@@ -331,7 +331,7 @@ test_last_write_fails(void **state)
 		u->servers[i].target.connect = connect_narrow;
 	struct delivery *d = delivery_create(u, "test.1");
 	delivery_mail(d, &mail, &reply);
-	delivery_rcpt(d, &path, &reply);
+	delivery_rcpt(d, &path, NULL, &reply);
 	delivery_send(d, m, &reply);
 	assert_int_equal(reply.code, 451);
 	assert_string_equal(reply.enhanced, "4.4.2");

@@ -51,7 +51,7 @@ deliver(const char *const *const *scripts, size_t count, struct outcome *out)
 	struct message *m = rig_message_of(false);
 	delivery_mail(d, &mail, &out->reply);
 	assert_int_equal(out->reply.code, 250);
-	delivery_rcpt(d, &path, &out->reply);
+	delivery_rcpt(d, &path, NULL, &out->reply);
 	assert_int_equal(out->reply.code, 250);
 	out->readdressed = delivery_readdress(d, &facts, &out->reply);
 	if (out->readdressed)

@@ -96,9 +96,9 @@ deliver(const char *from, const char *hostname, bool is_large, struct smtp_reply
 	struct delivery *d = delivery_create(u, "test.1");
 	delivery_mail(d, &mail, out);
 	assert_int_equal(out->code, 250);
-	delivery_rcpt(d, &b, out);
+	delivery_rcpt(d, &b, NULL, out);
 	assert_int_equal(out->code, 250);
-	delivery_rcpt(d, &c, out);
+	delivery_rcpt(d, &c, NULL, out);
 	assert_int_equal(out->code, 250);
 	delivery_send(d, m, out);
 	*facts = *delivery_facts(d);

@@ -105,7 +105,7 @@ rig_deliver(struct upstream *u, const char *mail_args, bool is_large, struct rig
 	delivery_mail(d, &mail, &out->last);
 	out->mail = out->last.code;
 	if (smtp_reply_is_ok(&out->last)) {
-		delivery_rcpt(d, &path, &out->last);
+		delivery_rcpt(d, &path, NULL, &out->last);
 		out->rcpt = out->last.code;
 	}
 	if (out->rcpt != 0 && smtp_reply_is_ok(&out->last)) {

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/* See relay.h. */
+#include "proxy/upstream/relay.h"
+
+#include <string.h>
+
+unsigned
+relay_needs_of_mail(const struct smtp_mail *mail)
+{
+	unsigned needs = 0;
+
+	if (mail->body == SMTP_BODY_8BITMIME)
+		needs |= RELAY_8BITMIME;
+	if (smtp_mail_has_dsn(mail))
+		needs |= RELAY_DSN;
+	return needs;
+}
+
+unsigned
+relay_needs_of_rcpt(const struct smtp_dsn *dsn)
+{
+	return smtp_dsn_is_set(dsn) ? RELAY_DSN : 0;
+}
+
+unsigned
+relay_lacks(unsigned needs, const struct smtp_ehlo *ehlo)
+{
+	unsigned has = 0;
+
+	if (ehlo->eightbitmime)
+		has |= RELAY_8BITMIME;
+	if (ehlo->dsn)
+		has |= RELAY_DSN;
+	return needs & ~has;
+}
+
+void
+relay_refuse(unsigned lacking, struct smtp_reply *reply_out)
+{
+	static const struct {
+		unsigned need;
+		int code;
+		const char *enhanced, *text;
+	} refusals[] = {
+		{ RELAY_8BITMIME, 554, "5.6.3",
+		    "The mail server does not take 8-bit content (BODY=8BITMIME)" },
+		{ RELAY_DSN, 555, "5.5.4",
+		    "The mail server does not take requests for delivery notifications (DSN)" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(refusals); i++) {
+		if ((lacking & refusals[i].need) == 0)
+			continue;
+		smtp_reply_set(
+		    reply_out, refusals[i].code, refusals[i].enhanced, "%s", refusals[i].text);
+		return;
+	}
+	BUG("nothing is lacking");
+}
+
+/* A command line in the making. */
+struct line {
+	struct buf text;
+	bool is_full;
+};
+
+static void
+line_begin(struct line *l, const char *verb, const char *path)
+{
+	*l = (struct line){ .is_full = false };
+	buf_init(&l->text, RELAY_LINE_MAX - 1);
+	if (!buf_printf(&l->text, "%s:<%s>", verb, path))
+		l->is_full = true;
+}
+
+static void
+line_end(struct line *l, char out[RELAY_LINE_MAX])
+{
+	if (l->is_full || !view_copy(buf_view(&l->text), out, RELAY_LINE_MAX))
+		BUG("a command does not fit into its line");
+	buf_finish(&l->text);
+}
+
+static void
+line_text(struct line *l, const char *text)
+{
+	if (!buf_add_str(&l->text, text))
+		l->is_full = true;
+}
+
+/* line_param - the parameter that is in text behind a blank; nothing when it was not given. */
+static void
+line_param(struct line *l, bool is_written, struct buf *text)
+{
+	if (!is_written || (text->len > 0 && (!buf_add_char(&l->text, ' ') ||
+						 !buf_add_view(&l->text, buf_view(text)))))
+		l->is_full = true;
+	buf_clear(text);
+}
+
+void
+relay_write_mail(
+    const struct relay_mail *m, const struct smtp_ehlo *ehlo, char line[RELAY_LINE_MAX])
+{
+	struct buf param;
+	struct line l;
+
+	buf_init(&param, SMTP_PARAM_MAX);
+	line_begin(&l, "MAIL FROM", m->path);
+	if (ehlo->size && m->size != 0 &&
+	    !buf_printf(&l.text, " SIZE=%llu", (unsigned long long)m->size))
+		l.is_full = true;
+	if (ehlo->eightbitmime && m->mail->body == SMTP_BODY_8BITMIME)
+		line_text(&l, " BODY=8BITMIME");
+	if (ehlo->dsn) {
+		line_param(&l, smtp_ret_write(m->mail->ret, &param), &param);
+		line_param(&l, smtp_envid_write(m->mail->envid, &param), &param);
+	}
+	buf_finish(&param);
+	line_end(&l, line);
+}
+
+void
+relay_write_rcpt(const char *path, const struct smtp_dsn *dsn, const struct smtp_ehlo *ehlo,
+    char line[RELAY_LINE_MAX])
+{
+	struct buf param;
+	struct line l;
+
+	buf_init(&param, SMTP_PARAM_MAX);
+	line_begin(&l, "RCPT TO", path);
+	if (ehlo->dsn) {
+		line_param(&l, smtp_notify_write(dsn->notify, &param), &param);
+		line_param(&l, smtp_orcpt_write(dsn->orcpt, &param), &param);
+	}
+	buf_finish(&param);
+	line_end(&l, line);
+}
+
+static bool
+is_id_char(char c)
+{
+	return ascii_is_alnum(c) || c == '-' || c == '.' || c == '_';
+}
+
+void
+relay_queue_id(const char *text, char *out, size_t room)
+{
+	static const char *const marks[] = { "queued as ", "id=" };
+	size_t len = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(marks); i++) {
+		const char *at = strstr(text, marks[i]);
+
+		if (at == NULL)
+			continue;
+		at += strlen(marks[i]);
+		while (len < room - 1 && is_id_char(at[len]))
+			len++;
+		(void)view_copy(view_make(at, len), out, room);
+		return;
+	}
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MPL-2.0 */
+/*
+ * What a transaction needs of a server, and how MAIL and RCPT are said to it: each parameter
+ * only where the server has offered it, written anew from the parsed form. Pure.
+ */
+#ifndef GATEPOST_PROXY_UPSTREAM_RELAY_H
+#define GATEPOST_PROXY_UPSTREAM_RELAY_H
+
+#include "lib/smtp/command.h"
+#include "lib/smtp/ehlo.h"
+
+/* Needs, as bits of a set. */
+enum {
+	RELAY_8BITMIME = 1, /* the content may hold 8-bit text: nothing is re-encoded */
+	RELAY_DSN = 2,	    /* RFC 3461 */
+};
+
+unsigned relay_needs_of_mail(const struct smtp_mail *mail);
+unsigned relay_needs_of_rcpt(const struct smtp_dsn *dsn);
+
+/* relay_lacks - those of the needs that a server with that offer cannot meet. */
+unsigned relay_lacks(unsigned needs, const struct smtp_ehlo *ehlo);
+
+/* relay_refuse - what the client hears when no server meets these (at least one). */
+void relay_refuse(unsigned lacking, struct smtp_reply *reply_out);
+
+/* What stands in MAIL. */
+struct relay_mail {
+	const char *path; /* "" for <> */
+	const struct smtp_mail *mail;
+	uint64_t size; /* octets; 0: not known */
+};
+
+/* relay_write_mail, _rcpt - the command without CRLF; a line is RELAY_LINE_MAX at most. */
+#define RELAY_LINE_MAX 2048
+void relay_write_mail(
+    const struct relay_mail *m, const struct smtp_ehlo *ehlo, char line[RELAY_LINE_MAX]);
+void relay_write_rcpt(const char *path, const struct smtp_dsn *dsn,
+    const struct smtp_ehlo *ehlo, char line[RELAY_LINE_MAX]);
+
+/* relay_queue_id - "queued as X" (Postfix) or "id=X" (Exim) out of a reply, for the log; out
+ * stays as it is when there is none. */
+void relay_queue_id(const char *text, char *out, size_t room);
+
+#endif
