@@ -165,6 +165,12 @@ push_eightbit(lua_State *L, const struct link_call *call)
 }
 
 static void
+push_smtputf8(lua_State *L, const struct link_call *call)
+{
+	lua_pushboolean(L, is_in_transaction(call) && link_facts(call)->mail.smtputf8);
+}
+
+static void
 push_recipient(lua_State *L, const struct link_call *call)
 {
 	const struct recipient *recipient = link_recipient(call);
@@ -207,6 +213,7 @@ static const struct fact known[] = {
 	{ "patterns", push_patterns },
 	{ "size", push_size },
 	{ "eightbit", push_eightbit },
+	{ "smtputf8", push_smtputf8 },
 };
 
 /* find_member - of the object that is argument 1, by the name that is argument 2. */

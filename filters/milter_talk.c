@@ -74,7 +74,7 @@ say_mail(struct milter_talk *t)
 {
 	const struct facts *f = link_facts(t->call);
 	struct arena *arena = link_arena(t->call);
-	struct view strings[6];
+	struct view strings[7];
 	struct buf text;
 	size_t count = 0;
 
@@ -88,6 +88,8 @@ say_mail(struct milter_talk *t)
 		    f->mail.body == SMTP_BODY_7BIT ? VIEW("BODY=7BIT") : VIEW("BODY=8BITMIME");
 	if (f->mail.has_auth)
 		strings[count++] = VIEW("AUTH=<>");
+	if (f->mail.smtputf8)
+		strings[count++] = VIEW("SMTPUTF8");
 	buf_init(&text, SMTP_PARAM_MAX);
 	count += param(arena, smtp_ret_write(f->mail.ret, &text), &text, &strings[count]);
 	count += param(arena, smtp_envid_write(f->mail.envid, &text), &text, &strings[count]);

@@ -6,6 +6,7 @@
 #include "proxy/rehearsal.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/utf8.h"
 #include "lib/domain/domain_watch.h"
 #include "lib/mail/author.h"
 #include "lib/mail/domain_name.h"
@@ -250,11 +251,22 @@ may_mail(struct run *run)
 
 /* arguments - "FROM:<address>", whether brackets were written or not. */
 static struct view
-arguments(struct arena *arena, const char *keyword, const char *address)
+arguments(struct arena *arena, const char *keyword, const char *address, const char *params)
 {
 	if (address[0] == '<')
-		return view_of(arena_printf(arena, "%s:%s", keyword, address));
-	return view_of(arena_printf(arena, "%s:<%s>", keyword, address));
+		return view_of(arena_printf(arena, "%s:%s%s", keyword, address, params));
+	return view_of(arena_printf(arena, "%s:<%s>%s", keyword, address, params));
+}
+
+/* is_utf8 - addresses beyond ASCII: a client would have said SMTPUTF8. */
+static bool
+is_utf8(const struct rehearsal_request *request)
+{
+	bool is_ascii = utf8_is_ascii(view_of(request->from));
+
+	for (size_t i = 0; i < request->recipient_count; i++)
+		is_ascii = is_ascii && utf8_is_ascii(view_of(request->recipients[i]));
+	return !is_ascii;
 }
 
 static bool
@@ -263,7 +275,9 @@ say_mail(struct run *run)
 	struct facts *f = &run->facts;
 	struct arena *arena = &run->out->arena;
 	const enum smtp_syntax syntax =
-	    smtp_mail_parse(arguments(arena, "FROM", run->request->from), &f->mail);
+	    smtp_mail_parse(arguments(arena, "FROM", run->request->from,
+				is_utf8(run->request) ? " SMTPUTF8" : ""),
+		&f->mail);
 	char address[SMTP_PATH_MAX];
 
 	if (!may_mail(run))
@@ -287,8 +301,8 @@ say_rcpt(struct run *run, const char *to)
 	struct rehearsal_recipient *r = &run->out->recipients[run->out->recipient_count++];
 	struct facts *f = &run->facts;
 	struct recipient recipient;
-	const enum smtp_syntax syntax =
-	    smtp_rcpt_parse(arguments(arena, "TO", to), &recipient.path, &recipient.dsn);
+	const enum smtp_syntax syntax = smtp_rcpt_parse(
+	    arguments(arena, "TO", to, ""), f->mail.smtputf8, &recipient.path, &recipient.dsn);
 	char address[SMTP_PATH_MAX];
 
 	r->address = arena_strdup(arena, view_of(to));

@@ -19,43 +19,6 @@ is_blank(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-size_t
-utf8_decode(struct view v, uint32_t *code_out)
-{
-	static const uint32_t least[5] = { 0, 0, 0x80, 0x800, 0x10000 };
-	const unsigned char *p = (const unsigned char *)v.p;
-	size_t len;
-	uint32_t code;
-
-	if (p[0] < 0x80) {
-		*code_out = p[0];
-		return 1;
-	}
-	if (p[0] >= 0xc2 && p[0] <= 0xdf) {
-		len = 2;
-		code = p[0] & 0x1fU;
-	} else if (p[0] >= 0xe0 && p[0] <= 0xef) {
-		len = 3;
-		code = p[0] & 0x0fU;
-	} else if (p[0] >= 0xf0 && p[0] <= 0xf4) {
-		len = 4;
-		code = p[0] & 0x07U;
-	} else {
-		return 0;
-	}
-	if (len > v.len)
-		return 0;
-	for (size_t i = 1; i < len; i++) {
-		if ((p[i] & 0xc0U) != 0x80)
-			return 0;
-		code = code << 6 | (p[i] & 0x3fU);
-	}
-	if (code < least[len] || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff))
-		return 0;
-	*code_out = code;
-	return len;
-}
-
 /* Length of the fold at the head of v (CRLF and a blank, on a line with more than blanks), or
  * 0. */
 static size_t

@@ -6,6 +6,7 @@
 #ifndef GATEPOST_MAIL_ADDRLIST_LEX_H
 #define GATEPOST_MAIL_ADDRLIST_LEX_H
 
+#include "lib/base/utf8.h"
 #include "lib/mail/addrlist.h"
 
 enum token_kind {
@@ -53,11 +54,5 @@ lexer_is_word(const struct lexer *l)
 /* atext_is - a character of an atom: RFC 5322 3.2.3, and all of UTF-8 beyond ASCII (RFC 6532).
  */
 bool atext_is(char c);
-
-/*
- * utf8_decode - the code point at the head of v and its length; 0: not UTF-8 (RFC 3629: no
- * overlong forms, no surrogates, nothing above U+10FFFF). v is not empty.
- */
-size_t utf8_decode(struct view v, uint32_t *code_out);
 
 #endif

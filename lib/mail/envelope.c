@@ -3,8 +3,19 @@
 #include "lib/mail/envelope.h"
 
 #include "lib/base/mem.h"
+#include "lib/base/utf8.h"
+#include "lib/mail/domain_name.h"
 
 #include <string.h>
+
+/* domain_is_known - one beyond ASCII must be an internationalized domain name. */
+static bool
+domain_is_known(struct view domain)
+{
+	char ascii[DOMAIN_NAME_MAX];
+
+	return utf8_is_ascii(domain) || domain_to_ascii(domain, ascii);
+}
 
 /* parse - address as a path with its text in the arena; false: it is none. */
 static bool
@@ -16,7 +27,8 @@ parse(
 	if (address.len >= SMTP_PATH_MAX)
 		return false;
 	const char *bracketed = arena_printf(arena, "<%.*s>", VIEW_ARG(address));
-	if (smtp_path_parse(view_of(bracketed), path_out) != SMTP_SYNTAX_OK)
+	if (smtp_path_parse_utf8(view_of(bracketed), path_out) != SMTP_SYNTAX_OK ||
+	    !domain_is_known(path_out->domain))
 		return false;
 	smtp_path_write(path_out, text);
 	*text_out = arena_strdup(arena, view_of(text));
@@ -133,6 +145,7 @@ apply_sender(const struct envelope_edits *e, struct facts *facts, struct arena *
 	facts->mail.path.is_null = e->sender.is_null;
 	facts->mail.path.local = arena_view(arena, e->sender.local);
 	facts->mail.path.domain = arena_view(arena, e->sender.domain);
+	facts->mail.smtputf8 |= !smtp_path_is_ascii(&e->sender);
 	facts->reverse_path = arena_strdup(arena, view_of(e->sender_text));
 	return true;
 }
@@ -158,6 +171,7 @@ envelope_apply(const struct envelope_edits *e, struct facts *facts, struct arena
 		if (has(list, count, &e->added[i]))
 			continue;
 		list[count++] = copy(&e->added[i], arena);
+		facts->mail.smtputf8 |= !smtp_path_is_ascii(&e->added[i].path);
 		changed = true;
 	}
 	facts->recipients = list;

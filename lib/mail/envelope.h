@@ -40,7 +40,8 @@ bool envelope_is_removed(const struct envelope_edits *e, size_t index);
 /*
  * envelope_apply - the changes become facts' sender and recipients, in the arena (which must
  * live as long as the transaction). A recipient that is added twice, or is there already,
- * stays one: addresses compare as they are written, the domain without case.
+ * stays one: addresses compare as they are written, the domain without case. An address beyond
+ * ASCII makes the transaction one of SMTPUTF8, which the upstream must take then.
  * True: the envelope is another one now.
  */
 bool envelope_apply(const struct envelope_edits *e, struct facts *facts, struct arena *arena);

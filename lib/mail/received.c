@@ -78,6 +78,11 @@ protocol_name(const struct facts *facts)
 {
 	bool is_known = facts->identity.login != NULL;
 
+	if (facts->mail.smtputf8 && facts->is_esmtp) { /* RFC 6531 4.3 */
+		if (facts->tls.on)
+			return is_known ? "UTF8SMTPSA" : "UTF8SMTPS";
+		return is_known ? "UTF8SMTPA" : "UTF8SMTP";
+	}
 	if (!facts->is_esmtp)
 		return "SMTP";
 	if (facts->tls.on)
@@ -109,7 +114,7 @@ static bool
 address_is_plain(const char *address)
 {
 	for (const char *p = address; *p != '\0'; p++) {
-		if (*p < 0x20 || *p > 0x7e)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
 			return false;
 	}
 	return address[0] != '\0';

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Verbs, and the arguments of MAIL and RCPT; paths are in path.c, parameters in params.c. */
+#include "lib/base/utf8.h"
 #include "lib/smtp/path_private.h"
 
 static const char *const verb_names[] = {
@@ -70,6 +71,15 @@ smtp_line_is_foreign(struct view line)
 
 /* ---- MAIL and RCPT ---- */
 
+/* explained - what octets over 0x7f have to do with an error, if there are any. */
+static enum smtp_syntax
+explained(enum smtp_syntax syntax, struct view args)
+{
+	const bool is_form = syntax == SMTP_SYNTAX_PATH || syntax == SMTP_SYNTAX_PARAM;
+
+	return is_form && !utf8_is_ascii(args) ? SMTP_SYNTAX_UTF8 : syntax;
+}
+
 static enum smtp_syntax
 path_behind(struct view keyword, struct view *rest, struct smtp_path *out)
 {
@@ -86,21 +96,30 @@ smtp_mail_parse(struct view args, struct smtp_mail *out)
 {
 	*out = (struct smtp_mail){ .path = { .local = VIEW(""), .domain = VIEW("") },
 		.envid = VIEW("") };
+	const struct view all = args;
 	enum smtp_syntax syntax = path_behind(VIEW("FROM:"), &args, &out->path);
-	if (syntax != SMTP_SYNTAX_OK)
-		return syntax;
-	if (!out->path.is_null && out->path.domain.len == 0)
+	if (syntax == SMTP_SYNTAX_OK && !out->path.is_null && out->path.domain.len == 0)
 		return SMTP_SYNTAX_PATH; /* <postmaster> is a forward-path only */
-	return smtp_mail_params(args, out);
+	if (syntax == SMTP_SYNTAX_OK)
+		syntax = smtp_mail_params(args, out);
+	if (syntax == SMTP_SYNTAX_OK && !out->smtputf8 && !smtp_path_is_ascii(&out->path))
+		return SMTP_SYNTAX_UTF8;
+	return explained(syntax, all);
 }
 
 enum smtp_syntax
-smtp_rcpt_parse(struct view args, struct smtp_path *out, struct smtp_dsn *dsn_out)
+smtp_rcpt_parse(
+    struct view args, bool smtputf8, struct smtp_path *out, struct smtp_dsn *dsn_out)
 {
 	*out = (struct smtp_path){ .local = VIEW(""), .domain = VIEW("") };
 	*dsn_out = (struct smtp_dsn){ .orcpt = VIEW("") };
+	const struct view all = args;
 	enum smtp_syntax syntax = path_behind(VIEW("TO:"), &args, out);
-	if (syntax != SMTP_SYNTAX_OK)
-		return syntax;
-	return out->is_null ? SMTP_SYNTAX_NULL : smtp_rcpt_params(args, dsn_out);
+	if (syntax == SMTP_SYNTAX_OK && out->is_null)
+		return SMTP_SYNTAX_NULL;
+	if (syntax == SMTP_SYNTAX_OK && !smtputf8 && !smtp_path_is_ascii(out))
+		return SMTP_SYNTAX_UTF8;
+	if (syntax == SMTP_SYNTAX_OK)
+		syntax = smtp_rcpt_params(args, smtputf8, dsn_out);
+	return explained(syntax, all);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * A command line as verb and argument text, and the arguments of MAIL and RCPT parsed to the
- * grammar (RFC 5321 4.1.2; RFC 1870 SIZE; RFC 6152 BODY; RFC 4954 5 AUTH; RFC 3461 4 DSN).
- * Pure: views into the line. Anything not matched exactly is an error, never a guess.
+ * grammar (RFC 5321 4.1.2; RFC 1870 SIZE; RFC 6152 BODY; RFC 4954 5 AUTH; RFC 3461 4 DSN; RFC
+ * 6531). Pure: views into the line. Anything not matched exactly is an error, never a guess.
  */
 #ifndef GATEPOST_SMTP_COMMAND_H
 #define GATEPOST_SMTP_COMMAND_H
@@ -74,6 +74,7 @@ struct smtp_mail {
 	bool has_auth; /* AUTH= was given and is well-formed; we treat it as <> */
 	enum smtp_ret ret;
 	struct view envid; /* xtext, checked (RFC 3461 4.4); empty: not given */
+	bool smtputf8;	   /* RFC 6531 3.4 */
 };
 
 enum smtp_syntax {
@@ -81,7 +82,7 @@ enum smtp_syntax {
 	SMTP_SYNTAX_KEYWORD, /* not "FROM:" / "TO:" */
 	SMTP_SYNTAX_PATH,    /* not a path in angle brackets */
 	SMTP_SYNTAX_LONG,    /* local part over 64, domain over 255, path over 256 octets */
-	SMTP_SYNTAX_UTF8,    /* an octet over 0x7f (needs SMTPUTF8) */
+	SMTP_SYNTAX_UTF8,    /* octets over 0x7f without SMTPUTF8, or that are no UTF-8 */
 	SMTP_SYNTAX_NULL,    /* <> where a forward-path is needed */
 	SMTP_SYNTAX_PARAM,   /* a parameter that is malformed or given twice */
 	SMTP_SYNTAX_PARAM_UNKNOWN, /* 555 */
@@ -92,11 +93,13 @@ enum smtp_syntax {
  * and
  * "<" are accepted (common clients do that); a source route is accepted and dropped (RFC 5321
  * C). A literal is [IPv4] or [IPv6:...], the only registered tag; underscores in a domain are
- * let through. Values outside what was announced are errors: nothing is silently ignored.
+ * let through. Addresses beyond ASCII need SMTPUTF8, of MAIL itself or of the MAIL before
+ * (smtputf8), and are UTF-8 (RFC 3629); domain_to_ascii() says whether their domain is one.
+ * Values outside what was announced are errors: nothing is silently ignored.
  */
 MUST_CHECK enum smtp_syntax smtp_mail_parse(struct view args, struct smtp_mail *out);
 MUST_CHECK enum smtp_syntax smtp_rcpt_parse(
-    struct view args, struct smtp_path *out, struct smtp_dsn *dsn_out);
+    struct view args, bool smtputf8, struct smtp_path *out, struct smtp_dsn *dsn_out);
 
 /* smtp_mail_has_dsn - RET or ENVID was given. */
 bool smtp_mail_has_dsn(const struct smtp_mail *mail);
@@ -115,8 +118,11 @@ MUST_CHECK bool smtp_envid_write(struct view envid, struct buf *out);
 MUST_CHECK bool smtp_notify_write(unsigned notify, struct buf *out);
 MUST_CHECK bool smtp_orcpt_write(struct view orcpt, struct buf *out);
 
-/* smtp_path_parse - the path alone, "<...>", also "<>" and "<postmaster>". */
+/* smtp_path_parse - the path alone, "<...>", also "<>" and "<postmaster>"; _utf8: also beyond
+ * ASCII (RFC 6531 3.3). */
 MUST_CHECK enum smtp_syntax smtp_path_parse(struct view text, struct smtp_path *out);
+MUST_CHECK enum smtp_syntax smtp_path_parse_utf8(struct view text, struct smtp_path *out);
+bool smtp_path_is_ascii(const struct smtp_path *path);
 
 /*
  * smtp_helo_is_valid - the argument of HELO or EHLO: a domain or an address literal

@@ -15,10 +15,11 @@ struct param {
 	struct view value; /* empty when there is none: "KEY=" is malformed */
 };
 
+/* Octets over 0x7f (RFC 6531 3.3) are for ORCPT only, which checks them. */
 static bool
 is_value_char(char c)
 {
-	return c > ' ' && c <= '~' && c != '=';
+	return (c > ' ' && c <= '~' && c != '=') || (unsigned char)c > 0x7f;
 }
 
 /* Cut " KEY[=VALUE]" off *rest; false when there is something else. */
@@ -94,6 +95,15 @@ mail_ret(struct view value, struct smtp_mail *out)
 }
 
 static bool
+mail_smtputf8(struct view value, struct smtp_mail *out)
+{
+	if (out->smtputf8 || value.len > 0)
+		return false;
+	out->smtputf8 = true;
+	return true;
+}
+
+static bool
 mail_envid(struct view value, struct smtp_mail *out)
 {
 	if (out->envid.len > 0 || value.len > ENVID_MAX || !xtext_is_valid(value))
@@ -114,6 +124,7 @@ mail_param(const struct param *param, struct smtp_mail *out)
 		{ { "AUTH", 4 }, mail_auth },
 		{ { "RET", 3 }, mail_ret },
 		{ { "ENVID", 5 }, mail_envid },
+		{ { "SMTPUTF8", 8 }, mail_smtputf8 },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
@@ -190,41 +201,44 @@ is_address_type(struct view type)
 }
 
 static bool
-rcpt_orcpt(struct view value, struct smtp_dsn *out)
+rcpt_orcpt(struct view value, bool smtputf8, struct smtp_dsn *out)
 {
 	const size_t semicolon = view_find(value, ';');
+	const struct view type = view_make(value.p, semicolon);
+	/* RFC 6533 3: utf-8-addr-unitext */
+	const bool beyond_ascii = smtputf8 && view_eq_nocase(type, VIEW("utf-8"));
+	const struct view text = view_from(value, semicolon + 1);
 
-	if (out->orcpt.len > 0 || value.len > ORCPT_MAX ||
-	    !is_address_type(view_make(value.p, semicolon)) ||
-	    !xtext_is_valid(view_from(value, semicolon + 1)))
+	if (out->orcpt.len > 0 || value.len > ORCPT_MAX || !is_address_type(type) ||
+	    !(beyond_ascii ? xtext_is_valid_utf8(text) : xtext_is_valid(text)))
 		return false;
 	out->orcpt = value;
 	return true;
 }
 
 static enum smtp_syntax
-rcpt_param(const struct param *param, struct smtp_dsn *out)
+rcpt_param(const struct param *param, bool smtputf8, struct smtp_dsn *out)
 {
 	bool is_good;
 
 	if (view_eq_nocase(param->key, VIEW("NOTIFY")))
 		is_good = rcpt_notify(param->value, out);
 	else if (view_eq_nocase(param->key, VIEW("ORCPT")))
-		is_good = rcpt_orcpt(param->value, out);
+		is_good = rcpt_orcpt(param->value, smtputf8, out);
 	else
 		return SMTP_SYNTAX_PARAM_UNKNOWN;
 	return is_good ? SMTP_SYNTAX_OK : SMTP_SYNTAX_PARAM;
 }
 
 enum smtp_syntax
-smtp_rcpt_params(struct view args, struct smtp_dsn *out)
+smtp_rcpt_params(struct view args, bool smtputf8, struct smtp_dsn *out)
 {
 	enum smtp_syntax syntax = SMTP_SYNTAX_OK;
 	struct param param;
 
 	while (syntax == SMTP_SYNTAX_OK && args.len > 0)
-		syntax =
-		    param_next(&args, &param) ? rcpt_param(&param, out) : SMTP_SYNTAX_PARAM;
+		syntax = param_next(&args, &param) ? rcpt_param(&param, smtputf8, out)
+						   : SMTP_SYNTAX_PARAM;
 	return syntax;
 }
 

@@ -2,8 +2,10 @@
 /*
  * Paths and domains of the envelope (RFC 5321 4.1.2, 4.1.3), strictly from left to right: what
  * a quoted string or a literal holds can never be taken for the end of the path. Each scan_
- * function moves *in behind what it matched.
+ * function moves *in behind what it matched. All octets over 0x7f were found to be UTF-8
+ * before, and are letters then (RFC 6531 3.3).
  */
+#include "lib/base/utf8.h"
 #include "lib/smtp/path_private.h"
 
 #include <arpa/inet.h>
@@ -12,7 +14,7 @@
 #define LOCAL_MAX  64  /* octets as written, RFC 5321 4.5.3.1.1 */
 #define DOMAIN_MAX 255 /* 4.5.3.1.2 */
 #define PATH_MAX_  256 /* with brackets and route, 4.5.3.1.3 */
-#define LABEL_MAX  63  /* RFC 1035 2.3.4 */
+#define LABEL_MAX  63  /* RFC 1035 2.3.4; of a U-label its A-label has to, see domain_name.h */
 
 static bool
 scan_char(struct view *in, char c)
@@ -24,15 +26,22 @@ scan_char(struct view *in, char c)
 }
 
 static bool
+is_beyond_ascii(char c)
+{
+	return (unsigned char)c > 0x7f;
+}
+
+static bool
 is_printable(char c)
 {
-	return c >= ' ' && c <= '~';
+	return (c >= ' ' && c <= '~') || is_beyond_ascii(c);
 }
 
 static bool
 is_atext(char c)
 {
-	return ascii_is_alnum(c) || (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
+	return ascii_is_alnum(c) || is_beyond_ascii(c) ||
+	       (c != '\0' && strchr("!#$%&'*+-/=?^_`{|}~", c) != NULL);
 }
 
 static size_t
@@ -85,7 +94,7 @@ scan_local(struct view *in, struct view *out)
 static bool
 is_label_char(char c)
 {
-	return ascii_is_alnum(c) || c == '-' || c == '_';
+	return ascii_is_alnum(c) || c == '-' || c == '_' || is_beyond_ascii(c);
 }
 
 static bool
@@ -93,7 +102,9 @@ scan_domain(struct view *in)
 {
 	do {
 		size_t len = run_length(*in, is_label_char);
-		if (len == 0 || len > LABEL_MAX || in->p[0] == '-' || in->p[len - 1] == '-')
+		const bool is_ascii = utf8_is_ascii(view_make(in->p, len));
+		if (len == 0 || (is_ascii && len > LABEL_MAX) || in->p[0] == '-' ||
+		    in->p[len - 1] == '-')
 			return false;
 		*in = view_from(*in, len);
 	} while (scan_char(in, '.'));
@@ -170,23 +181,13 @@ scan_mailbox(struct view *in, struct smtp_path *out)
 	return !is_routed && view_eq_nocase(out->local, VIEW("postmaster"));
 }
 
-static bool
-has_8bit(struct view text)
-{
-	for (size_t i = 0; i < text.len; i++) {
-		if ((unsigned char)text.p[i] > 0x7f)
-			return true;
-	}
-	return false;
-}
-
 enum smtp_syntax
 smtp_path_scan(struct view *in, struct smtp_path *out)
 {
 	const char *start = in->p;
 
 	*out = (struct smtp_path){ .local = VIEW(""), .domain = VIEW("") };
-	if (has_8bit(*in))
+	if (!utf8_is_text(*in))
 		return SMTP_SYNTAX_UTF8;
 	if (!scan_char(in, '<'))
 		return SMTP_SYNTAX_PATH;
@@ -205,9 +206,23 @@ smtp_path_scan(struct view *in, struct smtp_path *out)
 enum smtp_syntax
 smtp_path_parse(struct view text, struct smtp_path *out)
 {
+	if (!utf8_is_ascii(text))
+		return SMTP_SYNTAX_UTF8;
+	return smtp_path_parse_utf8(text, out);
+}
+
+enum smtp_syntax
+smtp_path_parse_utf8(struct view text, struct smtp_path *out)
+{
 	enum smtp_syntax syntax = smtp_path_scan(&text, out);
 
 	return syntax == SMTP_SYNTAX_OK && text.len > 0 ? SMTP_SYNTAX_PATH : syntax;
+}
+
+bool
+smtp_path_is_ascii(const struct smtp_path *path)
+{
+	return utf8_is_ascii(path->local) && utf8_is_ascii(path->domain);
 }
 
 bool
@@ -215,7 +230,8 @@ smtp_helo_is_valid(struct view args)
 {
 	struct view host;
 
-	return args.len <= SMTP_HELO_MAX && scan_host(&args, &host) && args.len == 0;
+	return args.len <= SMTP_HELO_MAX && utf8_is_ascii(args) && scan_host(&args, &host) &&
+	       args.len == 0;
 }
 
 bool

@@ -10,6 +10,7 @@ MUST_CHECK enum smtp_syntax smtp_path_scan(struct view *in, struct smtp_path *ou
 
 /* What follows the path: blanks and parameters to the end. */
 MUST_CHECK enum smtp_syntax smtp_mail_params(struct view args, struct smtp_mail *out);
-MUST_CHECK enum smtp_syntax smtp_rcpt_params(struct view args, struct smtp_dsn *out);
+MUST_CHECK enum smtp_syntax smtp_rcpt_params(
+    struct view args, bool smtputf8, struct smtp_dsn *out);
 
 #endif

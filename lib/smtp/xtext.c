@@ -2,6 +2,8 @@
 /* See xtext.h. */
 #include "lib/smtp/xtext.h"
 
+#include "lib/base/utf8.h"
+
 static int
 hex_value(char c)
 {
@@ -23,12 +25,14 @@ hexchar(struct view text)
 	return octet >= ' ' && octet <= '~' ? octet : -1;
 }
 
-bool
-xtext_is_valid(struct view text)
+static bool
+is_valid(struct view text, bool beyond_ascii)
 {
 	for (size_t i = 0; i < text.len; i++) {
 		const char c = text.p[i];
 
+		if ((unsigned char)c > 0x7f && beyond_ascii)
+			continue;
 		if (c <= ' ' || c > '~' || c == '=')
 			return false;
 		if (c != '+')
@@ -38,6 +42,18 @@ xtext_is_valid(struct view text)
 		i += 2;
 	}
 	return text.len > 0;
+}
+
+bool
+xtext_is_valid(struct view text)
+{
+	return is_valid(text, false);
+}
+
+bool
+xtext_is_valid_utf8(struct view text)
+{
+	return utf8_is_text(text) && is_valid(text, true);
 }
 
 size_t

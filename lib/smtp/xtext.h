@@ -11,6 +11,9 @@
 /* xtext_is_valid - at least one octet, each "+" with two upper-case hexadecimal digits. */
 bool xtext_is_valid(struct view text);
 
+/* xtext_is_valid_utf8 - the same with octets over 0x7f, which are UTF-8 (RFC 6533 3). */
+bool xtext_is_valid_utf8(struct view text);
+
 /* xtext_decode - of valid xtext; out has room for text.len octets. The number of octets. */
 size_t xtext_decode(struct view text, char *out);
 

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* MAIL (RFC 5321 4.1.1.2, RFC 1870 SIZE): checked, judged by the chain, relayed at once. */
+/* MAIL (RFC 5321 4.1.1.2, RFC 1870 SIZE, RFC 6531): checked, judged by the chain, relayed at
+ * once. */
+#include "lib/base/utf8.h"
+#include "lib/mail/domain_name.h"
 #include "proxy/session/session_private.h"
 
 #include <stdio.h>
@@ -11,6 +14,14 @@ cmd_size_text(const struct session *s, char out[CMD_SIZE_TEXT])
 	    (unsigned long long)s->snapshot->config->limits.message_octets);
 }
 
+bool
+cmd_domain_is_valid(const struct smtp_path *path)
+{
+	char ascii[DOMAIN_NAME_MAX];
+
+	return utf8_is_ascii(path->domain) || domain_to_ascii(path->domain, ascii);
+}
+
 void
 cmd_mail(struct session *s, const struct smtp_command *command)
 {
@@ -19,6 +30,8 @@ cmd_mail(struct session *s, const struct smtp_command *command)
 	char limit[CMD_SIZE_TEXT];
 	enum smtp_syntax syntax = smtp_mail_parse(command->args, &mail);
 
+	if (syntax == SMTP_SYNTAX_OK && !cmd_domain_is_valid(&mail.path))
+		syntax = SMTP_SYNTAX_PATH;
 	if (syntax != SMTP_SYNTAX_OK) {
 		session_say(s, reply_of_syntax(syntax), "MAIL FROM:<address>");
 		return;

@@ -24,8 +24,11 @@ cmd_rcpt(struct session *s, const struct smtp_command *command)
 	struct smtp_dsn dsn;
 	struct smtp_reply reply;
 	char address[SMTP_PATH_MAX];
-	enum smtp_syntax syntax = smtp_rcpt_parse(command->args, &path, &dsn);
+	enum smtp_syntax syntax =
+	    smtp_rcpt_parse(command->args, s->facts.mail.smtputf8, &path, &dsn);
 
+	if (syntax == SMTP_SYNTAX_OK && !cmd_domain_is_valid(&path))
+		syntax = SMTP_SYNTAX_PATH;
 	if (syntax != SMTP_SYNTAX_OK) {
 		session_say(s, reply_of_syntax(syntax), "RCPT TO:<address>");
 		return;

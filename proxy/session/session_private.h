@@ -137,4 +137,7 @@ void cmd_quit(struct session *s, const struct smtp_command *command);
 #define CMD_SIZE_TEXT 24
 void cmd_size_text(const struct session *s, char out[CMD_SIZE_TEXT]);
 
+/* cmd_domain_is_valid - of a path that was parsed: a domain beyond ASCII is one of IDNA. */
+bool cmd_domain_is_valid(const struct smtp_path *path);
+
 #endif

@@ -118,7 +118,12 @@ upstream_features(struct upstream *u, struct smtp_ehlo *out)
 {
 	bool is_first = true;
 
-	*out = (struct smtp_ehlo){ .size = true, .eightbitmime = true, .dsn = u->pool == NULL };
+	*out = (struct smtp_ehlo){
+		.size = true,
+		.eightbitmime = true,
+		.dsn = u->pool == NULL,
+		.smtputf8 = u->pool == NULL,
+	};
 	pthread_mutex_lock(&u->lock);
 	for (size_t i = 0; i < u->server_count; i++) {
 		if (!u->servers[i].is_known)

@@ -13,6 +13,8 @@ relay_needs_of_mail(const struct smtp_mail *mail)
 		needs |= RELAY_8BITMIME;
 	if (smtp_mail_has_dsn(mail))
 		needs |= RELAY_DSN;
+	if (mail->smtputf8)
+		needs |= RELAY_SMTPUTF8;
 	return needs;
 }
 
@@ -31,6 +33,8 @@ relay_lacks(unsigned needs, const struct smtp_ehlo *ehlo)
 		has |= RELAY_8BITMIME;
 	if (ehlo->dsn)
 		has |= RELAY_DSN;
+	if (ehlo->smtputf8 && ehlo->eightbitmime) /* RFC 6531 3.1: never without */
+		has |= RELAY_SMTPUTF8;
 	return needs & ~has;
 }
 
@@ -44,6 +48,8 @@ relay_refuse(unsigned lacking, struct smtp_reply *reply_out)
 	} refusals[] = {
 		{ RELAY_8BITMIME, 554, "5.6.3",
 		    "The mail server does not take 8-bit content (BODY=8BITMIME)" },
+		{ RELAY_SMTPUTF8, 550, "5.6.7",
+		    "The mail server does not take internationalized mail (SMTPUTF8)" },
 		{ RELAY_DSN, 555, "5.5.4",
 		    "The mail server does not take requests for delivery notifications (DSN)" },
 	};
@@ -112,6 +118,8 @@ relay_write_mail(
 		l.is_full = true;
 	if (ehlo->eightbitmime && m->mail->body == SMTP_BODY_8BITMIME)
 		line_text(&l, " BODY=8BITMIME");
+	if (ehlo->smtputf8 && m->mail->smtputf8)
+		line_text(&l, " SMTPUTF8");
 	if (ehlo->dsn) {
 		line_param(&l, smtp_ret_write(m->mail->ret, &param), &param);
 		line_param(&l, smtp_envid_write(m->mail->envid, &param), &param);

@@ -13,6 +13,7 @@
 enum {
 	RELAY_8BITMIME = 1, /* the content may hold 8-bit text: nothing is re-encoded */
 	RELAY_DSN = 2,	    /* RFC 3461 */
+	RELAY_SMTPUTF8 = 4, /* RFC 6531: addresses or the header are internationalized */
 };
 
 unsigned relay_needs_of_mail(const struct smtp_mail *mail);

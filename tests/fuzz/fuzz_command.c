@@ -4,6 +4,7 @@
  * accepted is printable ASCII within its limits, and what goes on to an upstream, written anew
  * from the parsed form, parses to the same path; MAIL and RCPT agree about it.
  */
+#include "lib/base/utf8.h"
 #include "lib/smtp/command.h"
 
 #include <stdio.h>
@@ -39,7 +40,7 @@ check_same(const struct smtp_path *a, const struct smtp_path *b)
 static void
 check_path(const struct smtp_path *path)
 {
-	char address[SMTP_PATH_MAX], text[SMTP_PATH_MAX + 40];
+	char address[SMTP_PATH_MAX], text[SMTP_PATH_MAX + 60];
 	struct smtp_path again;
 	struct smtp_mail mail;
 	struct smtp_dsn dsn;
@@ -50,19 +51,24 @@ check_path(const struct smtp_path *path)
 	check(strlen(address) == path->local.len + (path->domain.len > 0) + path->domain.len,
 	    "nothing is cut");
 	for (const char *p = address; *p != '\0'; p++)
-		check(*p >= ' ' && *p <= '~', "a path is printable ASCII");
+		check((unsigned char)*p >= ' ' && *p != 0x7f, "a path is text");
+	check(utf8_is_text(view_of(address)), "and UTF-8");
 
 	(void)snprintf(text, sizeof(text), "<%s>", address);
-	check(smtp_path_parse(view_of(text), &again) == SMTP_SYNTAX_OK, "and parses again");
+	check(
+	    smtp_path_parse_utf8(view_of(text), &again) == SMTP_SYNTAX_OK, "and parses again");
 	check_same(path, &again);
+	check(smtp_path_parse(view_of(text), &again) ==
+		  (smtp_path_is_ascii(path) ? SMTP_SYNTAX_OK : SMTP_SYNTAX_UTF8),
+	    "beyond ASCII only where that is allowed");
 
 	(void)snprintf(text, sizeof(text), "TO:<%s>", address);
-	check(smtp_rcpt_parse(view_of(text), &again, &dsn) ==
+	check(smtp_rcpt_parse(view_of(text), true, &again, &dsn) ==
 		  (path->is_null ? SMTP_SYNTAX_NULL : SMTP_SYNTAX_OK),
 	    "as forward-path");
 	check_same(path, &again);
 
-	(void)snprintf(text, sizeof(text), "FROM:<%s> SIZE=1 BODY=8BITMIME", address);
+	(void)snprintf(text, sizeof(text), "FROM:<%s> SIZE=1 BODY=8BITMIME SMTPUTF8", address);
 	bool is_reverse = path->is_null || path->domain.len > 0;
 	check(smtp_mail_parse(view_of(text), &mail) ==
 		  (is_reverse ? SMTP_SYNTAX_OK : SMTP_SYNTAX_PATH),
@@ -77,7 +83,7 @@ written(struct buf *text, bool is_written)
 {
 	check(is_written, "a parameter has room");
 	for (size_t i = 0; i < text->len; i++)
-		check(text->p[i] > ' ' && text->p[i] <= '~', "a parameter is printable ASCII");
+		check((unsigned char)text->p[i] > ' ' && text->p[i] != 0x7f, "a clean word");
 	return buf_view(text);
 }
 
@@ -116,7 +122,7 @@ check_rcpt_params(const struct smtp_dsn *dsn)
 	const struct view o = written(&orcpt, smtp_orcpt_write(dsn->orcpt, &orcpt));
 	(void)snprintf(text, sizeof(text), "TO:<a@b>%s%.*s%s%.*s", n.len > 0 ? " " : "",
 	    VIEW_ARG(n), o.len > 0 ? " " : "", VIEW_ARG(o));
-	check(smtp_rcpt_parse(view_of(text), &path, &again) == SMTP_SYNTAX_OK,
+	check(smtp_rcpt_parse(view_of(text), true, &path, &again) == SMTP_SYNTAX_OK,
 	    "RCPT parses again");
 	check(again.notify == dsn->notify && again.orcpt.len <= dsn->orcpt.len &&
 		  smtp_dsn_is_set(&again) == smtp_dsn_is_set(dsn),
@@ -146,12 +152,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_path(&mail.path);
 		check_mail_params(&mail);
 	}
-	if (smtp_rcpt_parse(command.args, &path, &dsn) == SMTP_SYNTAX_OK) {
+	if (smtp_rcpt_parse(command.args, true, &path, &dsn) == SMTP_SYNTAX_OK) {
 		check(!path.is_null, "a forward-path is somebody");
 		check_rcpt_params(&dsn);
 		check_path(&path);
 	}
-	if (smtp_path_parse(line, &path) == SMTP_SYNTAX_OK)
+	if (smtp_path_parse_utf8(line, &path) == SMTP_SYNTAX_OK)
 		check_path(&path);
 	if (smtp_helo_is_valid(command.args)) {
 		check(command.args.len > 0 && command.args.len <= 255, "length of a name");

@@ -152,7 +152,7 @@ static const struct {
 	{ "a NUL behind the path", IN("FROM:<a@b>\0"), PARAM, NULL },
 	{ "a NUL in a parameter", IN("FROM:<a@b> SIZE=1\0"), PARAM, NULL },
 	{ "UTF-8 in the path", IN("FROM:<\xc3\xa4@b>"), UTF8, NULL },
-	{ "UTF-8 in a parameter", IN("FROM:<a@b> X=\xc3\xa4"), UTF8, NULL },
+	{ "UTF-8 in a parameter", IN("FROM:<a@b> X=\xc3\xa4"), UNKNOWN, NULL },
 	{ "two blanks before a parameter", IN("FROM:<a@b>  SIZE=1"), OK, "a@b" },
 	{ "two blanks between parameters", IN("FROM:<> SIZE=1  BODY=7BIT"), OK, "" },
 	{ "a blank at the end", IN("FROM:<a@b> "), PARAM, NULL },
@@ -191,7 +191,25 @@ static const struct {
 	{ "AUTH with an escaped NUL", IN("FROM:<> AUTH=a+00"), PARAM, NULL },
 	{ "AUTH with an escaped DEL", IN("FROM:<> AUTH=a+7F"), PARAM, NULL },
 	{ "AUTH with an escaped octet over 0x7f", IN("FROM:<> AUTH=a+C3"), PARAM, NULL },
-	{ "SMTPUTF8 was not announced", IN("FROM:<> SMTPUTF8"), UNKNOWN, NULL },
+	{ "SMTPUTF8 with a value", IN("FROM:<> SMTPUTF8=1"), PARAM, NULL },
+	{ "SMTPUTF8 twice", IN("FROM:<> SMTPUTF8 smtputf8"), PARAM, NULL },
+	{ "SMTPUTF8 with addresses of ASCII", IN("FROM:<a@b> SMTPUTF8"), OK, "a@b" },
+	{ "UTF-8 with SMTPUTF8", IN("FROM:<\xc3\xa4@b\xc3\xbc.example> SMTPUTF8"), OK,
+	    "\xc3\xa4@b\xc3\xbc.example" },
+	{ "UTF-8 in quotes", IN("FROM:<\"\xc3\xa4 \xe2\x82\xac\"@b> SIZE=1 SMTPUTF8"), OK,
+	    "\"\xc3\xa4 \xe2\x82\xac\"@b" },
+	{ "four octets a character", IN("FROM:<\xf0\x9f\x93\xa7@b> SMTPUTF8"), OK,
+	    "\xf0\x9f\x93\xa7@b" },
+	{ "Latin-1 is no UTF-8", IN("FROM:<\xe4@b> SMTPUTF8"), UTF8, NULL },
+	{ "an overlong form", IN("FROM:<\xc0\xae@b> SMTPUTF8"), UTF8, NULL },
+	{ "an overlong form of a bracket", IN("FROM:<a\xe0\x80\xbe@b> SMTPUTF8"), UTF8, NULL },
+	{ "a surrogate", IN("FROM:<\xed\xa0\x80@b> SMTPUTF8"), UTF8, NULL },
+	{ "above U+10FFFF", IN("FROM:<\xf4\x90\x80\x80@b> SMTPUTF8"), UTF8, NULL },
+	{ "a character cut off", IN("FROM:<a\xc3@b> SMTPUTF8"), UTF8, NULL },
+	{ "a C1 control, NEL", IN("FROM:<a\xc2\x85@b> SMTPUTF8"), UTF8, NULL },
+	{ "a line separator", IN("FROM:<a\xe2\x80\xa8@b> SMTPUTF8"), UTF8, NULL },
+	{ "UTF-8 in a literal", IN("FROM:<a@[\xc3\xa4]> SMTPUTF8"), UTF8, NULL },
+	{ "UTF-8 in ENVID", IN("FROM:<> ENVID=\xc3\xa4 SMTPUTF8"), UTF8, NULL },
 	{ "an unknown one behind a known one", IN("FROM:<> SIZE=1 X-A=b"), UNKNOWN, NULL },
 	{ "a name that begins like a known one", IN("FROM:<> SIZES=1"), UNKNOWN, NULL },
 	{ "a name that begins with a hyphen", IN("FROM:<> -A=1"), PARAM, NULL },
@@ -295,8 +313,8 @@ test_rcpt(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rcpt_cases); i++) {
 		print_message("%s\n", rcpt_cases[i].name);
-		assert_int_equal(
-		    smtp_rcpt_parse(rcpt_cases[i].args, &path, &dsn), rcpt_cases[i].syntax);
+		assert_int_equal(smtp_rcpt_parse(rcpt_cases[i].args, false, &path, &dsn),
+		    rcpt_cases[i].syntax);
 		if (rcpt_cases[i].syntax != OK)
 			continue;
 		smtp_path_write(&path, address);

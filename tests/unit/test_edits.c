@@ -223,10 +223,31 @@ test_an_envelope_that_stays_is_no_change(void **state)
 }
 
 static void
+test_an_address_beyond_ascii_needs_smtputf8(void **state)
+{
+	struct edits *e = edits_create();
+	struct arena arena;
+	struct facts facts = { .reverse_path = "" };
+
+	(void)state;
+	arena_init(&arena);
+	assert_true(edits_add_recipient(e, VIEW("a@example.com")));
+	assert_true(envelope_apply(edits_envelope(e), &facts, &arena));
+	assert_false(facts.mail.smtputf8);
+	assert_true(edits_set_sender(e, VIEW("\xc3\xa9@\xc3\xa9.example")));
+	assert_true(envelope_apply(edits_envelope(e), &facts, &arena));
+	assert_true(facts.mail.smtputf8);
+	assert_string_equal(facts.reverse_path, "\xc3\xa9@\xc3\xa9.example");
+	edits_destroy(&e);
+	arena_finish(&arena);
+}
+
+static void
 test_what_is_no_address_is_refused(void **state)
 {
 	static const char *const rows[] = { "no at", "a@b>", "<a@b>", "a@b\r\nRCPT TO:<c@d>",
-		"a@b\n", "a b@example.com", "@example.com", "a@", "a@\xc3\xa9.example" };
+		"a@b\n", "a b@example.com", "@example.com", "a@", "a@\xe9.example",
+		"a@\xc2\xad.example" };
 	struct edits *e = edits_create();
 	char large[2000];
 
@@ -300,6 +321,7 @@ main(void)
 		cmocka_unit_test(test_a_body_that_smtp_cannot_carry_is_refused),
 		cmocka_unit_test(test_the_envelope_changes),
 		cmocka_unit_test(test_an_envelope_that_stays_is_no_change),
+		cmocka_unit_test(test_an_address_beyond_ascii_needs_smtputf8),
 		cmocka_unit_test(test_what_is_no_address_is_refused),
 		cmocka_unit_test(test_edits_are_told_in_the_order_of_the_header),
 	};

@@ -153,7 +153,8 @@ test_rcpt(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(rcpt_cases); i++) {
 		print_message("%s\n", rcpt_cases[i].name);
-		assert_int_equal(smtp_rcpt_parse(view_of(rcpt_cases[i].args), &path, &dsn),
+		assert_int_equal(
+		    smtp_rcpt_parse(view_of(rcpt_cases[i].args), false, &path, &dsn),
 		    rcpt_cases[i].syntax);
 		if (rcpt_cases[i].syntax != OK)
 			continue;
@@ -165,6 +166,43 @@ test_rcpt(void **state)
 		assert_text(&all, rcpt_cases[i].anew);
 		buf_finish(&one);
 	}
+}
+
+static void
+test_rcpt_of_an_smtputf8_transaction(void **state)
+{
+	static const struct {
+		const char *name, *args;
+		enum smtp_syntax syntax;
+	} cases[] = {
+		{ "a path beyond ASCII", "TO:<\xc3\xa4@b>", OK },
+		{ "ORCPT with UTF-8", "TO:<a@b> ORCPT=utf-8;\xc3\xa4+2Bx@b", OK },
+		{ "ORCPT with UTF-8 of another type", "TO:<a@b> ORCPT=rfc822;\xc3\xa4@b",
+		    SMTP_SYNTAX_UTF8 },
+		{ "ORCPT with what is no UTF-8", "TO:<a@b> ORCPT=utf-8;\xe4@b",
+		    SMTP_SYNTAX_UTF8 },
+		{ "ORCPT in ASCII", "TO:<a@b> ORCPT=utf-8;\\x{E4}@b", OK },
+		{ "NOTIFY with UTF-8", "TO:<a@b> NOTIFY=\xc3\xa4", SMTP_SYNTAX_UTF8 },
+	};
+	struct smtp_path path;
+	struct smtp_dsn dsn;
+	struct buf text;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		print_message("%s\n", cases[i].name);
+		assert_int_equal(smtp_rcpt_parse(view_of(cases[i].args), true, &path, &dsn),
+		    cases[i].syntax);
+		const bool has_utf8 = strchr(cases[i].args, '\xc3') != NULL;
+		if (cases[i].syntax != OK || !has_utf8)
+			continue;
+		assert_int_equal(smtp_rcpt_parse(view_of(cases[i].args), false, &path, &dsn),
+		    SMTP_SYNTAX_UTF8);
+	}
+	buf_init(&text, SMTP_PARAM_MAX);
+	assert_int_equal(smtp_rcpt_parse(view_of(cases[1].args), true, &path, &dsn), OK);
+	assert_true(smtp_orcpt_write(dsn.orcpt, &text));
+	assert_text(&text, "ORCPT=utf-8;\xc3\xa4+2Bx@b");
 }
 
 static void
@@ -212,6 +250,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mail),
 		cmocka_unit_test(test_rcpt),
+		cmocka_unit_test(test_rcpt_of_an_smtputf8_transaction),
 		cmocka_unit_test(test_every_octet_in_xtext),
 		cmocka_unit_test(test_xtext_meets_its_cap),
 	};

@@ -94,15 +94,20 @@ static void
 test_the_protocol_word(void **state)
 {
 	static const struct {
-		bool esmtp, tls, login;
+		bool esmtp, tls, login, utf8;
 		const char *word;
 	} rows[] = {
-		{ false, false, false, " with SMTP id " },
-		{ false, true, false, " with SMTP (TLSv1.3 " },
-		{ true, false, false, " with ESMTP id " },
-		{ true, true, false, " with ESMTPS (TLSv1.3 " },
-		{ true, false, true, " with ESMTPA id " },
-		{ true, true, true, " with ESMTPSA (TLSv1.3 " },
+		{ false, false, false, false, " with SMTP id " },
+		{ false, true, false, false, " with SMTP (TLSv1.3 " },
+		{ true, false, false, false, " with ESMTP id " },
+		{ true, true, false, false, " with ESMTPS (TLSv1.3 " },
+		{ true, false, true, false, " with ESMTPA id " },
+		{ true, true, true, false, " with ESMTPSA (TLSv1.3 " },
+		{ true, false, false, true, " with UTF8SMTP id " },
+		{ true, true, false, true, " with UTF8SMTPS (TLSv1.3 " },
+		{ true, false, true, true, " with UTF8SMTPA id " },
+		{ true, true, true, true, " with UTF8SMTPSA (TLSv1.3 " },
+		{ false, false, false, true, " with SMTP id " },
 	};
 
 	(void)state;
@@ -111,6 +116,7 @@ test_the_protocol_word(void **state)
 		char out[2048];
 
 		f.is_esmtp = rows[i].esmtp;
+		f.mail.smtputf8 = rows[i].utf8;
 		f.tls.on = rows[i].tls;
 		f.tls.cipher = "X";
 		f.identity.login = rows[i].login ? "secret-login" : NULL;

@@ -11,7 +11,7 @@
 
 static const struct smtp_ehlo nothing = { .size = false };
 static const struct smtp_ehlo everything = {
-	.size = true, .eightbitmime = true, .dsn = true, .pipelining = true
+	.size = true, .eightbitmime = true, .dsn = true, .smtputf8 = true
 };
 
 static const struct {
@@ -30,6 +30,8 @@ static const struct {
 	{ "RET is one", "FROM:<a@b> RET=HDRS", RELAY_DSN, 555, "MAIL FROM:<a@b> RET=HDRS" },
 	{ "ENVID is one", "FROM:<a@b> ENVID=+2B1", RELAY_DSN, 555,
 	    "MAIL FROM:<a@b> ENVID=+2B1" },
+	{ "SMTPUTF8 is one", "FROM:<\xc3\xa4@b> SMTPUTF8", RELAY_SMTPUTF8, 550,
+	    "MAIL FROM:<\xc3\xa4@b> SMTPUTF8" },
 	{ "all of them", "FROM:<a@b> ENVID=x RET=FULL BODY=8BITMIME SIZE=1",
 	    RELAY_8BITMIME | RELAY_DSN, 554,
 	    "MAIL FROM:<a@b> SIZE=1 BODY=8BITMIME RET=FULL ENVID=x" },
@@ -87,6 +89,16 @@ test_only_what_was_offered(void **state)
 }
 
 static void
+test_smtputf8_never_without_8bitmime(void **state)
+{
+	const struct smtp_ehlo odd = { .smtputf8 = true };
+
+	(void)state;
+	assert_int_equal(relay_lacks(RELAY_SMTPUTF8, &odd), RELAY_SMTPUTF8);
+	assert_int_equal(relay_lacks(RELAY_SMTPUTF8, &everything), 0);
+}
+
+static void
 test_queue_ids(void **state)
 {
 	static const struct {
@@ -115,6 +127,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_mail),
 		cmocka_unit_test(test_only_what_was_offered),
+		cmocka_unit_test(test_smtputf8_never_without_8bitmime),
 		cmocka_unit_test(test_queue_ids),
 	};
 
