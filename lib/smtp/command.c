@@ -3,6 +3,8 @@
 #include "lib/base/utf8.h"
 #include "lib/smtp/path_private.h"
 
+#define BDAT_DIGITS_MAX 20
+
 static const char *const verb_names[] = {
 	[VERB_HELO] = "HELO",
 	[VERB_EHLO] = "EHLO",
@@ -11,6 +13,7 @@ static const char *const verb_names[] = {
 	[VERB_MAIL] = "MAIL",
 	[VERB_RCPT] = "RCPT",
 	[VERB_DATA] = "DATA",
+	[VERB_BDAT] = "BDAT",
 	[VERB_RSET] = "RSET",
 	[VERB_NOOP] = "NOOP",
 	[VERB_VRFY] = "VRFY",
@@ -122,4 +125,15 @@ smtp_rcpt_parse(
 	if (syntax == SMTP_SYNTAX_OK)
 		syntax = smtp_rcpt_params(args, smtputf8, dsn_out);
 	return explained(syntax, all);
+}
+
+bool
+smtp_bdat_parse(struct view args, uint64_t *size_out, bool *is_last_out)
+{
+	const size_t digits = view_find(args, ' ');
+	const struct view last = view_from(args, digits + 1);
+
+	*is_last_out = digits < args.len;
+	return digits <= BDAT_DIGITS_MAX && view_to_u64(view_make(args.p, digits), size_out) &&
+	       *size_out <= INT64_MAX && (!*is_last_out || view_eq_nocase(last, VIEW("LAST")));
 }

@@ -17,6 +17,7 @@ enum smtp_verb {
 	VERB_MAIL,
 	VERB_RCPT,
 	VERB_DATA,
+	VERB_BDAT,
 	VERB_RSET,
 	VERB_NOOP,
 	VERB_VRFY,
@@ -100,6 +101,10 @@ enum smtp_syntax {
 MUST_CHECK enum smtp_syntax smtp_mail_parse(struct view args, struct smtp_mail *out);
 MUST_CHECK enum smtp_syntax smtp_rcpt_parse(
     struct view args, bool smtputf8, struct smtp_path *out, struct smtp_dsn *dsn_out);
+
+/* smtp_bdat_parse - "SIZE" or "SIZE LAST" (RFC 3030 2): false for anything else, or a size over
+ * 2^63 - 1. */
+MUST_CHECK bool smtp_bdat_parse(struct view args, uint64_t *size_out, bool *is_last_out);
 
 /* smtp_mail_has_dsn - RET or ENVID was given. */
 bool smtp_mail_has_dsn(const struct smtp_mail *mail);

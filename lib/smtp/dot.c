@@ -141,6 +141,40 @@ dot_decode(struct dot_decoder *d, struct view in, char *out, size_t *out_len, si
 	return status;
 }
 
+/* ---- neither ---- */
+
+enum dot_status
+dot_check(struct dot_checker *c, struct view in)
+{
+	struct view clean = view_make(in.p, view_find(in, '\0'));
+	struct span span = { in.p, in.p + clean.len };
+	enum dot_status status = DOT_MORE;
+
+	if (c->state >= REFUSED)
+		return (enum dot_status)(c->state - REFUSED);
+	while (status == DOT_MORE && span.p < span.end) {
+		if (c->state == AT_LINE_START && *span.p == '.') {
+			span.p++; /* a dot like any other octet */
+			c->state = IN_LINE;
+		}
+		status = scan_lines(&span, &c->state);
+	}
+	if (status == DOT_MORE && clean.len < in.len)
+		status = DOT_NUL;
+	if (status != DOT_MORE)
+		c->state = REFUSED + (int)status;
+	return status;
+}
+
+enum dot_status
+dot_check_end(const struct dot_checker *c, bool *unfinished_out)
+{
+	*unfinished_out = c->state == IN_LINE;
+	if (c->state >= REFUSED)
+		return (enum dot_status)(c->state - REFUSED);
+	return c->state == BEHIND_CR ? DOT_BARE_CR : DOT_END;
+}
+
 /* ---- on ---- */
 
 static bool

@@ -32,6 +32,18 @@ struct dot_decoder {
 enum dot_status dot_decode(
     struct dot_decoder *d, struct view in, char *out, size_t *out_len, size_t *used);
 
+/* Content that comes by size instead (RFC 3030 BDAT): no dots, the same rule for line ends. */
+struct dot_checker {
+	int state; /* private; zero is "at the start of a line" */
+};
+
+/* dot_check - DOT_MORE, or what is wrong with the next piece of content; repeats an error. */
+enum dot_status dot_check(struct dot_checker *c, struct view in);
+
+/* dot_check_end - at the end of it: DOT_END, or DOT_BARE_CR. *unfinished_out: the last line has
+ * no CRLF, which DATA would have added. */
+enum dot_status dot_check_end(const struct dot_checker *c, bool *unfinished_out);
+
 struct dot_encoder {
 	int state; /* private; zero is "at the start of a line" */
 };

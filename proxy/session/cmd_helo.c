@@ -17,8 +17,9 @@ say_ehlo(struct session *s)
 	if (upstream.size_limit != 0 && upstream.size_limit < size)
 		size = upstream.size_limit;
 	(void)snprintf(text, sizeof(text),
-	    "%s\nPIPELINING\nSIZE %llu%s%s%s%s%s%s\nENHANCEDSTATUSCODES", s->facts.hostname,
-	    (unsigned long long)size, upstream.eightbitmime ? "\n8BITMIME" : "",
+	    "%s\nPIPELINING\nCHUNKING\nSIZE %llu%s%s%s%s%s%s\nENHANCEDSTATUSCODES",
+	    s->facts.hostname, (unsigned long long)size,
+	    upstream.eightbitmime ? "\n8BITMIME" : "",
 	    upstream.eightbitmime && upstream.smtputf8 ? "\nSMTPUTF8" : "",
 	    upstream.dsn ? "\nDSN" : "", facts.tls_offered && !facts.tls_on ? "\nSTARTTLS" : "",
 	    facts.auth_offered && !facts.authenticated ? "\nAUTH " : "",

@@ -31,8 +31,8 @@ void
 cmd_help(struct session *s, const struct smtp_command *command)
 {
 	(void)command;
-	session_say(
-	    s, REPLY_HELP, "HELO EHLO STARTTLS AUTH MAIL RCPT DATA RSET NOOP VRFY HELP QUIT");
+	session_say(s, REPLY_HELP,
+	    "HELO EHLO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY HELP QUIT");
 }
 
 void

@@ -97,7 +97,8 @@ fill_plain(struct session *s, char *room, size_t want)
 enum input_status
 input_fill(struct session *s)
 {
-	size_t want = s->state == STATE_CONTENT ? FILL_CONTENT : FILL_COMMANDS;
+	const bool is_content = s->state == STATE_CONTENT || s->chunk.left > 0;
+	size_t want = is_content ? FILL_CONTENT : FILL_COMMANDS;
 
 	if (s->drained) { /* the last read took all there was: the next one is the loop's to
 			     call */
@@ -108,8 +109,7 @@ input_fill(struct session *s)
 		want = s->in.cap - s->in.len;
 	/* Lines fill what is allocated first: growing would leave a copy behind, of a password
 	 * maybe. */
-	if (s->state != STATE_CONTENT && s->in.room > s->in.len &&
-	    want > s->in.room - s->in.len)
+	if (!is_content && s->in.room > s->in.len && want > s->in.room - s->in.len)
 		want = s->in.room - s->in.len;
 	char *room = want > 0 ? buf_reserve(&s->in, want) : NULL;
 	if (room == NULL)

@@ -3,7 +3,9 @@
 #include "proxy/session/rules.h"
 
 #define BIT(state) (1U << (state))
-#define COMMANDS   (BIT(STATE_START) | BIT(STATE_READY) | BIT(STATE_MAIL) | BIT(STATE_RCPT))
+#define COMMANDS                                                                   \
+	(BIT(STATE_START) | BIT(STATE_READY) | BIT(STATE_MAIL) | BIT(STATE_RCPT) | \
+	    BIT(STATE_BDAT))
 
 enum need {
 	NEED_NOTHING,
@@ -27,6 +29,7 @@ static const struct rule {
 	[VERB_MAIL] = { BIT(STATE_READY), NEED_IDENTITY, ARG_REQUIRED },
 	[VERB_RCPT] = { BIT(STATE_MAIL) | BIT(STATE_RCPT), NEED_IDENTITY, ARG_REQUIRED },
 	[VERB_DATA] = { BIT(STATE_RCPT), NEED_IDENTITY, ARG_NONE },
+	[VERB_BDAT] = { BIT(STATE_RCPT) | BIT(STATE_BDAT), NEED_IDENTITY, ARG_REQUIRED },
 	[VERB_RSET] = { COMMANDS, NEED_NOTHING, ARG_NONE },
 	[VERB_NOOP] = { COMMANDS, NEED_NOTHING, ARG_OPTIONAL },
 	[VERB_VRFY] = { COMMANDS, NEED_IDENTITY, ARG_REQUIRED },
@@ -38,19 +41,21 @@ static const struct rule {
 #define NEVER STATE_COUNT
 static const enum state next[EVENT_COUNT][STATE_COUNT] = {
 	/*                   START          READY          AUTH           MAIL           RCPT
-	   CONTENT        CLOSING */
+	   CONTENT        BDAT           CLOSING */
 	[EVENT_HELO] = { STATE_READY, STATE_READY, NEVER, STATE_READY, STATE_READY, NEVER,
+	    STATE_READY, NEVER },
+	[EVENT_TLS] = { STATE_START, STATE_START, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER },
+	[EVENT_AUTH] = { NEVER, STATE_AUTH, STATE_AUTH, NEVER, NEVER, NEVER, NEVER, NEVER },
+	[EVENT_AUTH_END] = { NEVER, STATE_READY, STATE_READY, NEVER, NEVER, NEVER, NEVER,
 	    NEVER },
-	[EVENT_TLS] = { STATE_START, STATE_START, NEVER, NEVER, NEVER, NEVER, NEVER },
-	[EVENT_AUTH] = { NEVER, STATE_AUTH, STATE_AUTH, NEVER, NEVER, NEVER, NEVER },
-	[EVENT_AUTH_END] = { NEVER, STATE_READY, STATE_READY, NEVER, NEVER, NEVER, NEVER },
-	[EVENT_MAIL] = { NEVER, STATE_MAIL, NEVER, NEVER, NEVER, NEVER, NEVER },
-	[EVENT_RCPT] = { NEVER, NEVER, NEVER, STATE_RCPT, STATE_RCPT, NEVER, NEVER },
-	[EVENT_DATA] = { NEVER, NEVER, NEVER, NEVER, STATE_CONTENT, NEVER, NEVER },
+	[EVENT_MAIL] = { NEVER, STATE_MAIL, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER },
+	[EVENT_RCPT] = { NEVER, NEVER, NEVER, STATE_RCPT, STATE_RCPT, NEVER, NEVER, NEVER },
+	[EVENT_DATA] = { NEVER, NEVER, NEVER, NEVER, STATE_CONTENT, NEVER, NEVER, NEVER },
+	[EVENT_BDAT] = { NEVER, NEVER, NEVER, NEVER, STATE_BDAT, NEVER, STATE_BDAT, NEVER },
 	[EVENT_TX_END] = { STATE_START, STATE_READY, STATE_AUTH, STATE_READY, STATE_READY,
-	    STATE_READY, STATE_CLOSING },
+	    STATE_READY, STATE_READY, STATE_CLOSING },
 	[EVENT_CLOSE] = { STATE_CLOSING, STATE_CLOSING, STATE_CLOSING, STATE_CLOSING,
-	    STATE_CLOSING, STATE_CLOSING, STATE_CLOSING },
+	    STATE_CLOSING, STATE_CLOSING, STATE_CLOSING, STATE_CLOSING },
 };
 
 static enum rule_verdict
@@ -110,7 +115,7 @@ const char *
 rules_state_name(enum state state)
 {
 	static const char *const names[STATE_COUNT] = { "START", "READY", "AUTH", "MAIL",
-		"RCPT", "CONTENT", "CLOSING" };
+		"RCPT", "CONTENT", "BDAT", "CLOSING" };
 	return state < STATE_COUNT ? names[state] : "never";
 }
 
@@ -141,6 +146,6 @@ const char *
 rules_event_name(enum event_kind event)
 {
 	static const char *const names[EVENT_COUNT] = { "helo", "tls", "auth", "auth-end",
-		"mail", "rcpt", "data", "tx-end", "close" };
+		"mail", "rcpt", "data", "bdat", "tx-end", "close" };
 	return event < EVENT_COUNT ? names[event] : "?";
 }

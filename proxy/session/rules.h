@@ -3,7 +3,9 @@
  * The protocol law of the server side: which verb may be said in which state, and what follows.
  * Two tables, no I/O. State is what the peer may say next; TLS and authentication are facts
  * beside it. tests/golden/protocol-law.txt shows the whole matrix; a change of law is a change
- * there. RFC 5321 4.1.4 (order of commands), RFC 3207 4.2, RFC 4954 4, RFC 6409 4.3.
+ * there. RFC 5321 4.1.4 (order of commands), RFC 3207 4.2, RFC 4954 4, RFC 6409 4.3, RFC
+ * 3030 2. That octets of a chunk are on their way is a fact too, not a state: they follow BDAT
+ * whatever is replied to it.
  */
 #ifndef GATEPOST_PROXY_SESSION_RULES_H
 #define GATEPOST_PROXY_SESSION_RULES_H
@@ -17,6 +19,7 @@ enum state {
 	STATE_MAIL,    /* MAIL was accepted, no recipient yet */
 	STATE_RCPT,    /* at least one recipient was accepted */
 	STATE_CONTENT, /* 354 was said: octets are content, not commands */
+	STATE_BDAT,    /* a chunk has come, not the last one: no DATA any more */
 	STATE_CLOSING, /* the last reply is on its way; nothing more is read */
 	STATE_COUNT,
 };
@@ -29,6 +32,7 @@ enum event_kind {
 	EVENT_MAIL,	/* MAIL accepted */
 	EVENT_RCPT,	/* RCPT accepted */
 	EVENT_DATA,	/* 354 said */
+	EVENT_BDAT,	/* BDAT accepted */
 	EVENT_TX_END,	/* the transaction is over: message answered, RSET, or abandoned */
 	EVENT_CLOSE,	/* QUIT, a time-out, a broken line end, a lost peer */
 	EVENT_COUNT,

@@ -262,6 +262,7 @@ static const command_handler handlers[VERB_UNKNOWN] = {
 	[VERB_MAIL] = cmd_mail,
 	[VERB_RCPT] = cmd_rcpt,
 	[VERB_DATA] = cmd_data,
+	[VERB_BDAT] = cmd_bdat,
 	[VERB_RSET] = cmd_rset,
 	[VERB_NOOP] = cmd_noop,
 	[VERB_VRFY] = cmd_vrfy,
@@ -302,6 +303,8 @@ handle_command(struct session *s, struct view line)
 	s->commands++;
 	if (verdict == RULE_GO && command.verb < VERB_UNKNOWN)
 		handlers[command.verb](s, &command);
+	else if (command.verb == VERB_BDAT)
+		cmd_bdat_refused(s, &command, verdict);
 	else
 		session_say(s, reply_of_verdict(verdict), smtp_verb_name(command.verb));
 
@@ -377,10 +380,13 @@ consume(struct session *s)
 {
 	if (s->state == STATE_CLOSING || s->in.len == 0 || input_is_silent(s))
 		return false;
-	if (s->state != STATE_CONTENT)
+	if (s->chunk.left == 0 && s->state != STATE_CONTENT)
 		return consume_line(s);
 	begin_phase(s);
-	cmd_data_content(s);
+	if (s->chunk.left > 0)
+		cmd_bdat_octets(s);
+	else
+		cmd_data_content(s);
 	return true;
 }
 
@@ -398,7 +404,7 @@ wait_deadline(const struct session *s)
 		return s->phase_since_ms + CLOSING_MS;
 	if (input_is_silent(s) || s->state == STATE_START)
 		wait = limits->greeting_ms;
-	else if (s->state == STATE_CONTENT)
+	else if (s->state == STATE_CONTENT || s->chunk.left > 0)
 		wait = limits->data_ms;
 	int64_t deadline = s->phase_since_ms + wait, last = last_deadline(s);
 	return deadline < last ? deadline : last;

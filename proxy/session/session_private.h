@@ -27,12 +27,21 @@ struct transaction {
 	struct recipient *recipients; /* owned; accepted ones */
 	size_t recipient_room;
 	unsigned refused_recipients;
-	struct body_store *store; /* from 354 on; a message owns it later */
-	struct dot_decoder decoder;
+	struct body_store *store;   /* from 354 on; a message owns it later */
+	struct dot_decoder decoder; /* of DATA */
+	struct dot_checker checker; /* of BDAT */
 	enum content_status content;
-	uint64_t content_octets, discarded_octets;
+	uint64_t content_octets; /* kept or not */
 	int64_t started_ms, content_done_ms;
 	uint64_t chain_ms; /* of the message stage */
+};
+
+/* A chunk of BDAT whose octets are on their way: until left is 0 nothing else comes. */
+struct chunk {
+	uint64_t left;
+	bool is_last;
+	bool is_refused; /* its octets are thrown away, then refusal is said */
+	struct smtp_reply refusal;
 };
 
 struct session {
@@ -59,8 +68,10 @@ struct session {
 	struct tracing *tracing; /* owned; NULL: there is no trace */
 	struct transaction *tx;	 /* NULL: none */
 	struct mech_run *auth;	 /* during an AUTH exchange */
-	uint64_t messages;	 /* transactions begun */
-	size_t lingered;	 /* octets thrown away after the last reply */
+	struct chunk chunk;
+	uint64_t discarded; /* octets of refused chunks */
+	uint64_t messages;  /* transactions begun */
+	size_t lingered;    /* octets thrown away after the last reply */
 	unsigned errors, commands, auth_failures;
 	unsigned forgiven; /* of the errors: not the client's, limits.errors is not for them */
 	int64_t opened_ms;
@@ -127,6 +138,11 @@ void cmd_mail(struct session *s, const struct smtp_command *command);
 void cmd_rcpt(struct session *s, const struct smtp_command *command);
 void cmd_data(struct session *s, const struct smtp_command *command);
 void cmd_data_content(struct session *s); /* octets of content wait in s->in */
+void cmd_bdat(struct session *s, const struct smtp_command *command);
+void cmd_bdat_octets(struct session *s); /* octets of s->chunk wait in s->in */
+/* cmd_bdat_refused - BDAT that may not be said now: its octets come all the same. */
+void cmd_bdat_refused(
+    struct session *s, const struct smtp_command *command, enum rule_verdict verdict);
 void cmd_rset(struct session *s, const struct smtp_command *command);
 void cmd_noop(struct session *s, const struct smtp_command *command);
 void cmd_vrfy(struct session *s, const struct smtp_command *command);
@@ -136,6 +152,18 @@ void cmd_quit(struct session *s, const struct smtp_command *command);
 /* cmd_size_text - the message size limit in octets, for a reply. */
 #define CMD_SIZE_TEXT 24
 void cmd_size_text(const struct session *s, char out[CMD_SIZE_TEXT]);
+
+/*
+ * What DATA and BDAT share. content_open - the store that content goes to. content_add - into
+ * it, or nowhere, if that failed before. content_refuse - it is no lines: the session ends.
+ * content_finish - it is whole. content_is_endless - twice the limit of a message has come; the
+ * session is closed.
+ */
+void content_open(struct session *s);
+void content_add(struct session *s, struct view octets);
+void content_refuse(struct session *s, enum dot_status status);
+void content_finish(struct session *s);
+bool content_is_endless(struct session *s);
 
 /* cmd_domain_is_valid - of a path that was parsed: a domain beyond ASCII is one of IDNA. */
 bool cmd_domain_is_valid(const struct smtp_path *path);

@@ -166,6 +166,18 @@ conn_get_reply(
 	return true;
 }
 
+bool
+conn_early_reply(
+    struct conn *c, int64_t deadline_ms, struct smtp_reply *reply_out, struct err *err)
+{
+	if (c->is_broken || (c->in_len == 0 && stream_is_quiet(c->stream)))
+		return err_set(err, ERR_PROTOCOL, "the server has said nothing");
+	c->outstanding++;
+	const bool ok = conn_get_reply(c, deadline_ms, reply_out, err);
+	c->is_broken = true;
+	return ok;
+}
+
 /* line_is_clean - one line stays one line, whatever its parts were made of. */
 static bool
 line_is_clean(struct view line)

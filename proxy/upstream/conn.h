@@ -73,6 +73,13 @@ MUST_CHECK bool conn_put_last(
 MUST_CHECK bool conn_get_reply(
     struct conn *c, int64_t deadline_ms, struct smtp_reply *reply_out, struct err *err);
 
+/*
+ * conn_early_reply - what the server says in the midst of content that has a size (BDAT), if it
+ * has said anything; false: it has not, or it was no reply. The connection must end either way.
+ */
+MUST_CHECK bool conn_early_reply(
+    struct conn *c, int64_t deadline_ms, struct smtp_reply *reply_out, struct err *err);
+
 /* conn_is_usable - nothing outstanding, nothing unasked, not closed: fit for the next command.
  */
 bool conn_is_usable(struct conn *c);

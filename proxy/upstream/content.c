@@ -13,7 +13,10 @@ struct writer {
 	struct conn *conn;
 	struct dot_encoder encoder;
 	struct buf out;
-	bool cr; /* of content_is_clean */
+	bool cr;	/* of content_is_clean */
+	bool is_chunk;	/* by BDAT: no dots */
+	bool has_begun; /* octets went out */
+	bool is_early;	/* and the server has spoken since then */
 	bool is_bad;
 	int64_t timeout_ms, deadline_ms;
 	struct err *err;
@@ -61,17 +64,36 @@ write_by(const struct writer *w)
 	return own < w->deadline_ms ? own : w->deadline_ms;
 }
 
+/* is_interrupted - within a chunk the server says what it thinks before it has all of it. */
+static bool
+is_interrupted(struct writer *w)
+{
+	w->is_early = w->is_chunk && w->has_begun && !conn_is_usable(w->conn);
+	return w->is_early &&
+	       !err_set(w->err, ERR_PROTOCOL, "a reply before the end of a chunk");
+}
+
+static bool
+flush(struct writer *w)
+{
+	if (is_interrupted(w) || !conn_put(w->conn, buf_view(&w->out), write_by(w), w->err))
+		return false;
+	w->has_begun = true;
+	buf_clear(&w->out);
+	return true;
+}
+
+/* add_slice - of a chunk something always stays for the last write, to which the reply is due.
+ */
 static bool
 add_slice(struct writer *w, struct view slice)
 {
+	if (w->is_chunk)
+		return (w->out.len + slice.len <= WRITE || flush(w)) &&
+		       buf_add_view(&w->out, slice);
 	if (!dot_encode(&w->encoder, slice, &w->out))
 		BUG("a slice does not fit");
-	if (w->out.len < WRITE)
-		return true;
-	if (!conn_put(w->conn, buf_view(&w->out), write_by(w), w->err))
-		return false;
-	buf_clear(&w->out);
-	return true;
+	return w->out.len < WRITE || flush(w);
 }
 
 static bool
@@ -94,6 +116,15 @@ add_piece(void *context, struct view piece)
 	return true;
 }
 
+/* why_not - the content did not get to its end. */
+static enum content_result
+why_not(const struct writer *w)
+{
+	if (w->is_bad)
+		return CONTENT_BAD;
+	return w->is_early ? CONTENT_EARLY : CONTENT_DEAD;
+}
+
 static enum content_result
 send_last(struct writer *w)
 {
@@ -103,8 +134,10 @@ send_last(struct writer *w)
 		err_set(w->err, ERR_PROTOCOL, "content with a bare CR at its end");
 		return CONTENT_BAD;
 	}
-	if (!dot_encode_end(&w->encoder, &w->out))
+	if (!w->is_chunk && !dot_encode_end(&w->encoder, &w->out))
 		BUG("the final dot does not fit");
+	if (is_interrupted(w))
+		return CONTENT_EARLY;
 	if (conn_put_last(w->conn, buf_view(&w->out), write_by(w), &started, w->err))
 		return CONTENT_SENT;
 	return started ? CONTENT_UNSURE : CONTENT_DEAD;
@@ -123,7 +156,40 @@ content_send(struct conn *c, const struct message *message, int64_t timeout_ms,
 	if (message_write(message, add_piece, &w))
 		result = send_last(&w);
 	else
-		result = w.is_bad ? CONTENT_BAD : CONTENT_DEAD;
+		result = why_not(&w);
+	buf_finish(&w.out);
+	return result;
+}
+
+/* lacks_crlf - the last line has no end. */
+static bool
+lacks_crlf(const struct message *message)
+{
+	const struct view body = message_body(message);
+
+	return body.len > 0 && !view_ends_nocase(body, VIEW("\r\n"));
+}
+
+enum content_result
+content_send_chunk(struct conn *c, const struct message *message, int64_t timeout_ms,
+    int64_t deadline_ms, struct err *err)
+{
+	struct writer w = { .conn = c,
+		.is_chunk = true,
+		.timeout_ms = timeout_ms,
+		.deadline_ms = deadline_ms,
+		.err = err };
+	const bool is_short = lacks_crlf(message);
+	const uint64_t size = message_size(message) + (is_short ? 2 : 0);
+	enum content_result result;
+
+	buf_init(&w.out, ROOM);
+	if (!buf_printf(&w.out, "BDAT %llu LAST\r\n", (unsigned long long)size))
+		BUG("a command does not fit");
+	if (message_write(message, add_piece, &w) && (!is_short || add_piece(&w, VIEW("\r\n"))))
+		result = send_last(&w);
+	else
+		result = why_not(&w);
 	buf_finish(&w.out);
 	return result;
 }

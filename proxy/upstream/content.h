@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * A message's content on its way to a server, behind the 354: dots doubled, in large writes,
- * the final dot in the last of them. The last guard against SMTP smuggling stands here,
- * whatever checks the content has passed before: a bare CR, a bare LF or a NUL never goes out.
+ * A message's content on its way to a server, in large writes: behind the 354 with dots doubled
+ * and the final dot in the last of them, or behind BDAT (RFC 3030) as it is, in one chunk. The
+ * last guard against SMTP smuggling stands here, whatever checks the content has passed before:
+ * a bare CR, a bare LF or a NUL never goes out.
  */
 #ifndef GATEPOST_PROXY_UPSTREAM_CONTENT_H
 #define GATEPOST_PROXY_UPSTREAM_CONTENT_H
@@ -15,11 +16,17 @@ enum content_result {
 	CONTENT_UNSURE, /* the write with the final dot failed: it may be there or not */
 	CONTENT_DEAD,	/* the connection ended before; no final dot went out */
 	CONTENT_BAD,	/* not fit to be sent; no final dot went out */
+	CONTENT_EARLY,	/* the server has talked before it had all: conn_early_reply */
 };
 
 /* content_send - each write has timeout_ms, all of them deadline_ms. *err but for CONTENT_SENT.
  */
 MUST_CHECK enum content_result content_send(struct conn *c, const struct message *message,
+    int64_t timeout_ms, int64_t deadline_ms, struct err *err);
+
+/* content_send_chunk - the same by "BDAT n LAST": CONTENT_SENT is with the last octet, whose
+ * reply is due. A last line without CRLF gets one, as with DATA. */
+MUST_CHECK enum content_result content_send_chunk(struct conn *c, const struct message *message,
     int64_t timeout_ms, int64_t deadline_ms, struct err *err);
 
 /*

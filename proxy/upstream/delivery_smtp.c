@@ -22,11 +22,6 @@
 	240000 /* for one call but the final reply: under the 5 minutes of RFC 5321 4.5.3.2 */
 #define RSET_MAX_MS 5000
 
-struct kept_rcpt {
-	const char *path;
-	struct smtp_dsn dsn;
-};
-
 struct smtp_delivery {
 	struct delivery base; /* first */
 	struct conn *conn;    /* owned; NULL: none at the moment */
@@ -37,10 +32,9 @@ struct smtp_delivery {
 	struct arena arena;
 	struct smtp_mail mail; /* parameters */
 	const char *mail_path;
-	struct kept_rcpt *rcpts; /* owned; accepted ones */
-	size_t rcpt_count, rcpt_room;
-	uint64_t size;	/* of the message, once it is known; 0 before */
-	unsigned needs; /* RELAY_* */
+	struct relay_rcpts rcpts; /* accepted ones */
+	uint64_t size;		  /* of the message, once it is known; 0 before */
+	unsigned needs;		  /* RELAY_* */
 	/* of the running call */
 	uint32_t warm_tried, new_tried; /* servers, as bits */
 	uint32_t unfit;			/* those that lack something */
@@ -295,11 +289,11 @@ say_mail(struct smtp_delivery *d, struct smtp_reply *reply_out)
 }
 
 static bool
-say_rcpt(struct smtp_delivery *d, const struct kept_rcpt *rcpt, struct smtp_reply *reply_out)
+say_rcpt(struct smtp_delivery *d, const struct relay_rcpt *rcpt, struct smtp_reply *reply_out)
 {
 	char line[RELAY_LINE_MAX];
 
-	relay_write_rcpt(rcpt->path, &rcpt->dsn, conn_ehlo(d->conn), line);
+	relay_write_rcpt(rcpt, conn_ehlo(d->conn), line);
 	return say(d, line, true, reply_out);
 }
 
@@ -316,8 +310,8 @@ replay(struct smtp_delivery *d)
 		return false;
 	if (!smtp_reply_is_ok(&reply))
 		return doom(d, "4.3.0", text);
-	for (size_t i = 0; i < d->rcpt_count; i++) {
-		if (!say_rcpt(d, &d->rcpts[i], &reply))
+	for (size_t i = 0; i < d->rcpts.count; i++) {
+		if (!say_rcpt(d, &d->rcpts.items[i], &reply))
 			return false;
 		if (!smtp_reply_is_ok(&reply))
 			return doom(d, "4.3.0", text);
@@ -370,7 +364,7 @@ smtp_reset(struct delivery *base)
 
 	say_rset(d);
 	d->is_accepted = false;
-	d->rcpt_count = 0;
+	d->rcpts.count = 0;
 }
 
 static void
@@ -395,19 +389,6 @@ smtp_mail(struct delivery *base, const struct smtp_mail *mail, struct smtp_reply
 	d->is_accepted = d->is_open;
 	if (d->is_accepted)
 		reply_out->code = 250;
-}
-
-static void
-keep_rcpt(struct smtp_delivery *d, const struct kept_rcpt *rcpt)
-{
-	if (d->rcpt_count == d->rcpt_room) {
-		d->rcpt_room = d->rcpt_room == 0 ? 4 : 2 * d->rcpt_room;
-		d->rcpts = mem_realloc(d->rcpts, d->rcpt_room * sizeof(*d->rcpts));
-	}
-	d->rcpts[d->rcpt_count++] =
-	    (struct kept_rcpt){ .path = arena_strdup(&d->arena, view_of(rcpt->path)),
-		    .dsn = { .notify = rcpt->dsn.notify,
-			.orcpt = arena_view(&d->arena, rcpt->dsn.orcpt) } };
 }
 
 /*
@@ -435,7 +416,7 @@ smtp_rcpt(struct delivery *base, const struct smtp_path *path, const struct smtp
 {
 	struct smtp_delivery *d = self_of(base);
 	char text[SMTP_PATH_MAX];
-	const struct kept_rcpt rcpt = { .path = text, .dsn = *dsn };
+	const struct relay_rcpt rcpt = { .path = text, .dsn = *dsn };
 
 	if (!d->is_accepted)
 		BUG("RCPT without MAIL");
@@ -451,7 +432,7 @@ smtp_rcpt(struct delivery *base, const struct smtp_path *path, const struct smtp
 	} while (!say_rcpt(d, &rcpt, reply_out));
 	if (!smtp_reply_is_ok(reply_out))
 		return;
-	keep_rcpt(d, &rcpt);
+	relay_keep(&d->rcpts, &rcpt, &d->arena);
 	if (reply_out->code != 251)
 		reply_out->code = 250;
 }
@@ -493,15 +474,32 @@ finish(struct smtp_delivery *d, struct smtp_reply *reply_out)
 	}
 }
 
-/* send_content - behind the 354; false: the connection was dropped before the dot. */
+/* interrupted - what the server has said within a chunk, which it now never gets whole; false:
+ * no answer to it. */
+static bool
+interrupted(struct smtp_delivery *d, struct err *err, struct smtp_reply *reply_out)
+{
+	const bool is_reply =
+	    conn_early_reply(d->conn, reply_by(d), reply_out, err) && reply_out->code >= 400;
+
+	if (!is_reply || reply_out->code == 421)
+		return false;
+	pool_drop(d->base.upstream->pool, &d->conn);
+	d->is_open = false;
+	return true;
+}
+
+/* send_content - by BDAT, or behind the 354; false: the connection was dropped before the end.
+ */
 static bool
 send_content(
     struct smtp_delivery *d, const struct message *message, struct smtp_reply *reply_out)
 {
 	const int64_t began_us = delivery_began_us(&d->base);
 	struct err err = { .kind = ERR_NONE };
-	const enum content_result result = content_send(d->conn, message,
-	    d->base.upstream->config->command_timeout_ms, d->deadline_ms, &err);
+	const enum content_result result =
+	    (conn_ehlo(d->conn)->chunking ? content_send_chunk : content_send)(d->conn, message,
+		d->base.upstream->config->command_timeout_ms, d->deadline_ms, &err);
 
 	if (result != CONTENT_SENT)
 		tell(d, began_us, ".", NULL, &err);
@@ -520,6 +518,10 @@ send_content(
 		pool_drop(d->base.upstream->pool, &d->conn);
 		d->is_open = false;
 		return true;
+	case CONTENT_EARLY:
+		if (interrupted(d, &err, reply_out))
+			return true;
+		break;
 	case CONTENT_DEAD:
 		break;
 	}
@@ -534,6 +536,8 @@ transfer(struct smtp_delivery *d, const struct message *message, struct smtp_rep
 {
 	struct err err;
 
+	if (conn_ehlo(d->conn)->chunking)
+		return send_content(d, message, reply_out);
 	if (!say(d, "DATA", false, reply_out))
 		return false;
 	if (reply_out->code == 354)
@@ -550,7 +554,7 @@ smtp_send(struct delivery *base, const struct message *message, struct smtp_repl
 {
 	struct smtp_delivery *d = self_of(base);
 
-	if (d->rcpt_count == 0)
+	if (d->rcpts.count == 0)
 		BUG("a message without a recipient");
 	d->size = message_size(message);
 	begin_call(d);
@@ -569,7 +573,7 @@ smtp_destroy(struct delivery *base)
 
 	if (d->conn != NULL)
 		give_back(d);
-	mem_free(d->rcpts);
+	mem_free(d->rcpts.items);
 	arena_finish(&d->arena);
 	mem_free(d);
 }

@@ -2,6 +2,8 @@
 /* See relay.h. */
 #include "proxy/upstream/relay.h"
 
+#include "lib/base/mem.h"
+
 #include <string.h>
 
 unsigned
@@ -129,20 +131,33 @@ relay_write_mail(
 }
 
 void
-relay_write_rcpt(const char *path, const struct smtp_dsn *dsn, const struct smtp_ehlo *ehlo,
-    char line[RELAY_LINE_MAX])
+relay_write_rcpt(
+    const struct relay_rcpt *rcpt, const struct smtp_ehlo *ehlo, char line[RELAY_LINE_MAX])
 {
 	struct buf param;
 	struct line l;
 
 	buf_init(&param, SMTP_PARAM_MAX);
-	line_begin(&l, "RCPT TO", path);
+	line_begin(&l, "RCPT TO", rcpt->path);
 	if (ehlo->dsn) {
-		line_param(&l, smtp_notify_write(dsn->notify, &param), &param);
-		line_param(&l, smtp_orcpt_write(dsn->orcpt, &param), &param);
+		line_param(&l, smtp_notify_write(rcpt->dsn.notify, &param), &param);
+		line_param(&l, smtp_orcpt_write(rcpt->dsn.orcpt, &param), &param);
 	}
 	buf_finish(&param);
 	line_end(&l, line);
+}
+
+void
+relay_keep(struct relay_rcpts *list, const struct relay_rcpt *rcpt, struct arena *arena)
+{
+	if (list->count == list->room) {
+		list->room = list->room == 0 ? 4 : 2 * list->room;
+		list->items = mem_realloc(list->items, list->room * sizeof(*list->items));
+	}
+	list->items[list->count++] =
+	    (struct relay_rcpt){ .path = arena_strdup(arena, view_of(rcpt->path)),
+		    .dsn = { .notify = rcpt->dsn.notify,
+			.orcpt = arena_view(arena, rcpt->dsn.orcpt) } };
 }
 
 static bool

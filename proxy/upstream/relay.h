@@ -6,6 +6,7 @@
 #ifndef GATEPOST_PROXY_UPSTREAM_RELAY_H
 #define GATEPOST_PROXY_UPSTREAM_RELAY_H
 
+#include "lib/base/arena.h"
 #include "lib/smtp/command.h"
 #include "lib/smtp/ehlo.h"
 
@@ -32,12 +33,25 @@ struct relay_mail {
 	uint64_t size; /* octets; 0: not known */
 };
 
+struct relay_rcpt {
+	const char *path;
+	struct smtp_dsn dsn;
+};
+
+/* What was accepted, to be said again elsewhere. */
+struct relay_rcpts {
+	struct relay_rcpt *items; /* owned; texts in the arena of relay_keep */
+	size_t count, room;
+};
+
+void relay_keep(struct relay_rcpts *list, const struct relay_rcpt *rcpt, struct arena *arena);
+
 /* relay_write_mail, _rcpt - the command without CRLF; a line is RELAY_LINE_MAX at most. */
 #define RELAY_LINE_MAX 2048
 void relay_write_mail(
     const struct relay_mail *m, const struct smtp_ehlo *ehlo, char line[RELAY_LINE_MAX]);
-void relay_write_rcpt(const char *path, const struct smtp_dsn *dsn,
-    const struct smtp_ehlo *ehlo, char line[RELAY_LINE_MAX]);
+void relay_write_rcpt(
+    const struct relay_rcpt *rcpt, const struct smtp_ehlo *ehlo, char line[RELAY_LINE_MAX]);
 
 /* relay_queue_id - "queued as X" (Postfix) or "id=X" (Exim) out of a reply, for the log; out
  * stays as it is when there is none. */

@@ -85,6 +85,8 @@ class Talk:
         self.client, self.listener = client, listener
         self.last = None  # the last reply
         self.sent = None  # content whose reply is still to come
+        self.chunks = b""  # of "chunk", since MAIL, as far as they were taken
+        self.chunk = b""  # whose reply is still to come
         self.outcomes = []  # (content, code)
 
 
@@ -397,6 +399,8 @@ class Dialog:
         self.current = s.rest
 
     def do_say(self, s):
+        if s.rest[:4].upper() in ("MAIL", "RSET", "EHLO"):
+            self.talk.chunks = b""
         self.talk.client.line(self.expand(s.rest))
 
     def do_raw(self, s):
@@ -408,6 +412,9 @@ class Dialog:
         if self.talk.sent is not None:
             self.talk.outcomes.append((self.talk.sent, reply.code))
             self.talk.sent = None
+        elif reply.code == "250":
+            self.talk.chunks += self.talk.chunk
+        self.talk.chunk = b""
         return reply
 
     def do_hear(self, s):
@@ -457,17 +464,44 @@ class Dialog:
             client.expect(f"RCPT TO:<{self.expand(recipient)}>", "250")
         client.expect("DATA", "354")
 
-    def do_message(self, s):
+    def content(self, s, words):
         """The "|" lines below as content; "sample"; or "generated OCTETS"."""
-        words = s.args()
         if words[:1] == ["generated"]:
-            content = generated(int(words[1]))
-        elif words[:1] == ["sample"]:
-            content = SAMPLE
-        else:
-            content = "".join(self.expand(line) + "\r\n" for line in s.lines).encode("utf-8")
+            return generated(int(words[1]))
+        if words[:1] == ["sample"]:
+            return SAMPLE
+        return "".join(self.expand(line) + "\r\n" for line in s.lines).encode("utf-8")
+
+    def do_message(self, s):
+        self.talk.sent = self.content(s, s.args())
+        self.talk.client.send(dot_stuff(self.talk.sent))
+
+    def do_chunks(self, s):
+        """Content by BDAT, pipelined in chunks of so many octets (0: one); all but the last are
+        taken, whose reply is still to be heard."""
+        size, *words = self.expand(s.rest).split()
+        content = self.content(s, words)
+        step = int(size) or len(content)
+        pieces = [content[i:i + step] for i in range(0, len(content), step)]
+        self.talk.client.send(b"".join(
+            b"BDAT %d%s\r\n%s" % (len(piece), b"" if i < len(pieces) else b" LAST", piece)
+            for i, piece in enumerate(pieces, 1)))
+        for _ in pieces[1:]:
+            reply = self.hear()
+            self.check(reply.code == "250", f"a chunk was not taken: {reply}")
         self.talk.sent = content
-        self.talk.client.send(dot_stuff(content))
+
+    def do_chunk(self, s):
+        """"last" or not, then octets with escapes: one chunk of BDAT."""
+        words = s.rest.split(" ", 1)
+        is_last = words[0] == "last"
+        octets = unescape(self.expand(" ".join(words[1:]) if is_last else s.rest))
+        self.talk.client.send(b"BDAT %d%s\r\n%s" % (len(octets), b" LAST" if is_last else b"",
+                                                    octets))
+        if is_last:
+            self.talk.sent, self.talk.chunks = self.talk.chunks + octets, b""
+        else:
+            self.talk.chunk = octets
 
     def do_deliver(self, s):
         sender, recipient = s.args() or ("alice@example.com", "bob@example.net")

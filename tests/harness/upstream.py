@@ -5,6 +5,7 @@ Stages, in the order of a session:
   CONNECT  a connection was accepted, nothing is said yet
   EHLO HELO STARTTLS AUTH MAIL RCPT DATA RSET NOOP QUIT  instead of the usual reply
   TLS      the handshake is about to begin
+  BDAT     before the chunk is read; with a reply it is thrown away
   CONTENT  354 was said and the first octets of content have come
   DOT      the message is whole
 
@@ -30,7 +31,7 @@ import time
 from .net import DeadPort
 
 LIMIT_S = 30
-STAGES = ("CONNECT", "EHLO", "HELO", "STARTTLS", "TLS", "AUTH", "MAIL", "RCPT", "DATA", "CONTENT",
+STAGES = ("CONNECT", "EHLO", "HELO", "STARTTLS", "TLS", "AUTH", "MAIL", "RCPT", "DATA", "BDAT", "CONTENT",
           "DOT", "RSET", "NOOP", "QUIT")
 ACTIONS = ("reply", "raw", "slow", "hang", "close", "reset", "then-close", "endless",
            "endless-line")
@@ -146,6 +147,7 @@ class _Session:
         self.buffer = b""
         self.is_tls = self.is_in = False
         self.sender, self.recipients = None, []
+        self.chunks = b""
 
     # ---- octets ----
 
@@ -345,8 +347,46 @@ class _Session:
             self.problem(f"octets behind the final dot before its reply: {self.buffer[:60]!r}")
         if re.search(rb"\r(?!\n)|(?<!\r)\n|\0", wire):
             self.problem("a bare CR, a bare LF or a NUL in content")
-        message = Received(self.sender, list(self.recipients), re.sub(rb"(?m)^\.", b"", wire),
-                           self.number)
+        self.whole(re.sub(rb"(?m)^\.", b"", wire))
+
+    def do_bdat(self, args):
+        size, _, last = args.partition(" ")
+        if not self.recipients or "CHUNKING" not in self.server.ehlo:
+            self.problem("a chunk out of sequence")
+        if self.act("BDAT", lambda: True):
+            self.chunk(int(size), last.upper() == "LAST")
+        else:
+            self.skip(int(size))
+
+    def skip(self, size):
+        """A chunk that was refused before it came."""
+        while size > len(self.buffer):
+            size -= len(self.buffer)
+            self.buffer = b""
+            self.fill()
+        self.buffer = self.buffer[size:]
+
+    def chunk(self, size, is_last):
+        try:
+            while len(self.buffer) < size:
+                self.fill()
+        except Over:
+            self.server.note(lambda: self.server.cut.append(self.chunks + self.buffer))
+            raise
+        self.chunks += self.buffer[:size]
+        self.buffer = self.buffer[size:]
+        if not is_last:
+            self.say("250 2.0.0 more")
+            return
+        content, self.chunks = self.chunks, b""
+        if self.buffer:
+            self.problem(f"octets behind the last chunk: {self.buffer[:60]!r}")
+        if re.search(rb"\r(?!\n)|(?<!\r)\n|\0", content) or content[-2:] not in (b"", b"\r\n"):
+            self.problem("a bare CR, a bare LF or a NUL in content, or no line at its end")
+        self.whole(content)
+
+    def whole(self, data):
+        message = Received(self.sender, list(self.recipients), data, self.number)
         self.server.note(lambda: self.server.messages.append(message))
         self.sender, self.recipients = None, []
 
@@ -374,6 +414,7 @@ class _Session:
 
     def end_transaction(self):
         self.sender, self.recipients = None, []
+        self.chunks = b""
 
 
 class DeadUpstream(DeadPort):

@@ -79,9 +79,9 @@ test_only_what_was_offered(void **state)
 	const struct relay_mail m = { .path = "", .mail = &mail, .size = 1 };
 	relay_write_mail(&m, &nothing, line);
 	assert_string_equal(line, "MAIL FROM:<>");
-	relay_write_rcpt("a@b", &dsn, &nothing, line);
+	relay_write_rcpt(&(struct relay_rcpt){ "a@b", dsn }, &nothing, line);
 	assert_string_equal(line, "RCPT TO:<a@b>");
-	relay_write_rcpt("a@b", &dsn, &everything, line);
+	relay_write_rcpt(&(struct relay_rcpt){ "a@b", dsn }, &everything, line);
 	assert_string_equal(line, "RCPT TO:<a@b> NOTIFY=NEVER ORCPT=rfc822;a+20b@c");
 	assert_int_equal(relay_needs_of_rcpt(&dsn), RELAY_DSN);
 	dsn = (struct smtp_dsn){ .orcpt = VIEW("") };
