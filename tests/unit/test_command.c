@@ -45,7 +45,7 @@ static const struct {
 	{ "a verb that only begins like one", IN("DATAX"), VERB_UNKNOWN, "DATAX", "" },
 	{ "the beginning of a verb", IN("DAT"), VERB_UNKNOWN, "DAT", "" },
 	{ "the name of the unknown verb is unknown", IN("?"), VERB_UNKNOWN, "?", "" },
-	{ "BDAT is not known", IN("BDAT 3 LAST"), VERB_UNKNOWN, "BDAT", "3 LAST" },
+	{ "BDAT", IN("BDAT 3 LAST"), VERB_BDAT, "BDAT", "3 LAST" },
 	{ "octets over 0x7f do not fold into letters", IN("\xd1UIT"), VERB_UNKNOWN, "\xd1UIT",
 	    "" },
 	{ "a NUL behind the verb is part of the word", IN("QUIT\0"), VERB_UNKNOWN, NULL, "" },
