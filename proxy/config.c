@@ -138,6 +138,7 @@ config_load(const char *file, struct conf_errors *errors)
 		config_check_limits(c, errors);
 		config_check_dmarc_reports(c, errors);
 		config_check_trace(c, errors);
+		config_check_confine(c, errors);
 		config_check_instances(c, errors);
 		load_services(c, errors);
 	}

@@ -93,10 +93,12 @@ struct config {
 	struct conf_list tables; /* struct table_config */
 	struct config_trace trace;
 	struct config_metrics metrics;
+	struct config_confine confine;
 	int64_t drain_ms; /* SIGTERM: running transactions may finish within */
 };
 
 extern const struct conf_table config_table; /* the root */
+extern const struct conf_table config_confine_table;
 extern const struct conf_table config_dmarc_reports_table;
 extern const struct conf_table config_listener_table;
 extern const struct conf_table config_limits_table;

@@ -17,6 +17,9 @@ void config_check_limits(const struct loaded_config *c, struct conf_errors *erro
 
 void config_check_trace(const struct loaded_config *c, struct conf_errors *errors);
 
+void config_check_confine(const struct loaded_config *c, struct conf_errors *errors);
+void config_warn_confine(const struct loaded_config *c, struct conf_errors *warnings);
+
 void config_check_dmarc_reports(const struct loaded_config *c, struct conf_errors *errors);
 void config_warn_dmarc_reports(const struct loaded_config *c, struct conf_errors *warnings);
 

@@ -26,6 +26,14 @@ struct config_metrics {
 	bool insecure;	    /* allows an address that is not loopback */
 };
 
+struct config_confine {
+	struct conf_where where;
+	struct conf_strings off; /* names of layers (proxy/confine.h) */
+};
+
+/* config_confine_off - the same as a set of confine_bit(). */
+unsigned config_confine_off(const struct config_confine *confine);
+
 struct config_log {
 	int level, format, target;
 };

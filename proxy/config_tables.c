@@ -339,6 +339,8 @@ static const struct conf_row root_rows[] = {
 	    .help = "A record of each transaction." },
 	{ NAMED("metrics", CONF_GROUP, config, metrics), .table = &config_metrics_table,
 	    .help = "Where the numbers for Prometheus are served." },
+	{ NAMED("confine", CONF_GROUP, config, confine), .table = &config_confine_table,
+	    .help = "What the serving process gives up." },
 	{ NAMED("drain", CONF_DURATION, config, drain_ms), .fallback = "30s", .min = 0,
 	    .max = HOUR,
 	    .help =

@@ -209,6 +209,7 @@ config_warn(const struct loaded_config *c, struct conf_errors *warnings)
 	warn_identity(c, warnings);
 	warn_signing(c, warnings);
 	config_warn_dmarc_reports(c, warnings);
+	config_warn_confine(c, warnings);
 	warn_preflight(c, warnings);
 	warn_chain(c->submission_chain, c->submission_count,
 	    config_where(c, c->config.submission.where), "submission.chain", warnings);

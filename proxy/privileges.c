@@ -2,10 +2,11 @@
 /* Dropping root; see privileges.h. */
 #include "proxy/privileges.h"
 
+#include "proxy/confine.h"
+
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 bool
@@ -38,19 +39,21 @@ privileges_find(
 }
 
 bool
+privileges_become(const char *user, uid_t uid, gid_t gid, struct err *err)
+{
+	if (geteuid() != 0)
+		return true;
+	if (initgroups(user, gid) != 0 || setresgid(gid, gid, gid) != 0 ||
+	    setresuid(uid, uid, uid) != 0)
+		return err_set_errno(err, errno, "cannot become user %s", user);
+	if (setuid(0) == 0 || geteuid() != uid || getegid() != gid)
+		return err_set(err, ERR_IO, "root could not be given up");
+	return true;
+}
+
+bool
 privileges_drop(const char *user, uid_t uid, gid_t gid, struct err *err)
 {
-	if (geteuid() == 0) {
-		if (initgroups(user, gid) != 0 || setresgid(gid, gid, gid) != 0 ||
-		    setresuid(uid, uid, uid) != 0)
-			return err_set_errno(err, errno, "cannot become user %s", user);
-		if (setuid(0) == 0 || geteuid() != uid || getegid() != gid)
-			return err_set(err, ERR_IO, "root could not be given up");
-	}
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
-		return err_set_errno(err, errno, "cannot set no_new_privs");
-	/* No core dumps: they would hold keys and mail. */
-	if (prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) != 0)
-		return err_set_errno(err, errno, "cannot switch core dumps off");
-	return true;
+	return privileges_become(user, uid, gid, err) && confine_no_new_privs(err) &&
+	       confine_core_dumps(err);
 }

@@ -18,7 +18,13 @@
 MUST_CHECK bool privileges_find(
     const char *user, const char *group, uid_t *uid_out, gid_t *gid_out, struct err *err);
 
-/* privileges_drop - become uid and gid, and never more again (no_new_privs). Verified. */
+/* privileges_become - uid and gid, for good. Verified. Nothing to do when not root. */
+MUST_CHECK bool privileges_become(const char *user, uid_t uid, gid_t gid, struct err *err);
+
+/*
+ * privileges_drop - likewise, and never more again (no_new_privs), without core dumps: for
+ * commands that do their work and end. Who serves gives up more: confine.h.
+ */
 MUST_CHECK bool privileges_drop(const char *user, uid_t uid, gid_t gid, struct err *err);
 
 #endif

@@ -50,6 +50,7 @@ KEPT = {
     "microhttpd.h": ["proxy/ops"],
     "spf2/": ["lib/domain"],
     "unbound.h": ["lib/net"],
+    "seccomp.h": ["proxy"],
     "sqlite3.h": ["lib/domain", "lib/table"],
     "ldap.h": ["lib/table"],
     "openldap.h": ["lib/table"],

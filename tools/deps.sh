@@ -7,7 +7,7 @@ set -eu
 
 build="gcc make pkg-config libc6-dev libssl-dev libconfig-dev libevent-dev libidn2-dev
 	libopendkim-dev libcrypt-dev libspf2-dev libunbound-dev libmicrohttpd-dev libsqlite3-dev zlib1g-dev
-	libldap-dev libhiredis-dev liblua5.4-dev"
+	libldap-dev libhiredis-dev liblua5.4-dev libseccomp-dev"
 demo="openssl python3 python3-dkim python3-nacl swaks libio-socket-ssl-perl libnet-ssleay-perl"
 test="libcmocka-dev openssl ca-certificates python3 python3-pytest python3-aiosmtpd python3-dkim
 	python3-nacl python3-authres libmail-dkim-perl libmail-authenticationresults-perl swaks

@@ -20,7 +20,7 @@ BUILD = "build/lint"
 BUILD_OF = {"gcc": "build" if os.environ.get("CI") == "true" else f"{BUILD}-gcc",
             "clang": f"{BUILD}-clang"}
 PACKAGES = "openssl libconfig libevent libevent_pthreads libidn2 opendkim libcrypt " \
-    "libunbound libmicrohttpd sqlite3 zlib ldap lber hiredis lua5.4"
+    "libunbound libmicrohttpd sqlite3 zlib ldap lber hiredis lua5.4 libseccomp"
 SHIPPED = ("lib/", "policy/", "filters/", "proxy/")
 
 

@@ -230,6 +230,18 @@ table_find(struct table_set *set, const char *name, struct conf_where where, con
 	return table;
 }
 
+void
+table_set_each_file(
+    struct table_set *set, void (*each)(void *context, const char *path), void *context)
+{
+	pthread_mutex_lock(&set->lock);
+	for (const struct table *t = set->tables; t != NULL; t = t->next) {
+		if (t->file != NULL)
+			each(context, t->name + strlen("file:"));
+	}
+	pthread_mutex_unlock(&set->lock);
+}
+
 const char *
 table_name(const struct table *table)
 {

@@ -40,4 +40,8 @@ MUST_CHECK struct table_set *table_set_create(
     const struct table_config *configs, size_t count, struct conf_errors *errors);
 void table_set_destroy(struct table_set **set);
 
+/* table_set_each_file - the path of each table in a file that a link has asked for so far. */
+void table_set_each_file(
+    struct table_set *set, void (*each)(void *context, const char *path), void *context);
+
 #endif

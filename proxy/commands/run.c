@@ -8,6 +8,8 @@
 #include "lib/base/log.h"
 #include "lib/domain/dkim_sign.h"
 #include "lib/domain/dkim_verify.h"
+#include "proxy/confine.h"
+#include "proxy/confine_paths.h"
 #include "proxy/privileges.h"
 #include "proxy/session/engine.h"
 
@@ -31,6 +33,13 @@ static const char usage[] =
     "\n"
     "  -c, --config FILE   configuration (default " CONFIG_FILE_DEFAULT ")\n"
     "  -h, --help          this text\n";
+
+/* What a reload has to know of the start. */
+struct start {
+	const char *file;
+	unsigned off;		    /* layers that are (confine.h) */
+	struct confine_paths paths; /* what this process may open files in */
+};
 
 static void
 print_errors(const struct conf_errors *errors)
@@ -61,6 +70,41 @@ load(const char *file, struct conf_errors *errors)
 	return loaded != NULL ? snapshot_create(&loaded, errors) : NULL;
 }
 
+/* is_within - does the new configuration name only what this process may open? */
+static bool
+is_within(
+    const struct start *start, const struct loaded_config *loaded, struct conf_errors *errors)
+{
+	struct confine_paths wanted;
+	bool is_covered;
+
+	confine_paths_init(&wanted);
+	confine_paths_gather(&wanted, loaded);
+	is_covered = confine_paths_cover(&start->paths, &wanted, errors);
+	confine_paths_finish(&wanted);
+	if (is_covered && config_confine_off(&loaded->config.confine) != start->off)
+		log_event(LEVEL_WARNING, "config.warning",
+		    LOG_STR("text", "confine.off has changed: it takes effect at a restart"));
+	return is_covered;
+}
+
+static struct snapshot *
+load_again(const struct start *start, struct conf_errors *errors)
+{
+	struct loaded_config *loaded = config_load(start->file, errors);
+	struct snapshot *fresh = NULL;
+
+	if (loaded != NULL) {
+		log_warnings(loaded);
+		if (is_within(start, loaded, errors))
+			fresh = snapshot_create(&loaded, errors);
+		config_unload(&loaded);
+	}
+	if (fresh == NULL)
+		confine_paths_explain(&start->paths, start->file, errors);
+	return fresh;
+}
+
 /* SIGHUP, on a thread of its own. */
 static struct snapshot *
 reload(void *context, const struct snapshot *current)
@@ -69,7 +113,7 @@ reload(void *context, const struct snapshot *current)
 	struct err err = { 0 };
 
 	conf_errors_init(&errors);
-	struct snapshot *fresh = load(context, &errors);
+	struct snapshot *fresh = load_again(context, &errors);
 	if (fresh != NULL && !snapshot_start(fresh, current, &err)) {
 		log_event(LEVEL_ERROR, "gate.reload_failed", LOG_STR("text", err.text));
 		snapshot_release(&fresh);
@@ -103,11 +147,34 @@ become_user(const struct snapshot *s, struct err *err)
 	if (!privileges_find(config->user, config->group, &uid, &gid, err) ||
 	    !make_folder(config->state_dir, uid, gid, err) ||
 	    !make_folder(s->temp_dir, uid, gid, err) ||
-	    !privileges_drop(config->user, uid, gid, err))
+	    !confine_as_root(config_confine_off(&config->confine), err) ||
+	    !privileges_become(config->user, uid, gid, err))
 		return false;
 	if (access(s->temp_dir, R_OK | W_OK | X_OK) != 0)
 		return err_set_errno(
 		    err, errno, "the serving user cannot write to %s", s->temp_dir);
+	return true;
+}
+
+static void
+add_table(void *context, const char *path)
+{
+	confine_paths_add(context, CONFINE_READ, path, "table", (struct conf_where){ NULL, 0 });
+}
+
+/* give_up_rights - behind this, there is no way back, and threads may begin. */
+static bool
+give_up_rights(struct start *start, const struct snapshot *s, struct err *err)
+{
+	struct confine_report report;
+
+	start->off = config_confine_off(&s->config->confine);
+	confine_paths_system(&start->paths);
+	confine_paths_gather(&start->paths, s->loaded);
+	table_set_each_file(s->tables, add_table, &start->paths); /* those of scripts, too */
+	if (!confine_process(CONFINE_GATE, start->off, &start->paths, &report, err))
+		return false;
+	confine_log(&report);
 	return true;
 }
 
@@ -130,11 +197,13 @@ static int
 serve(const char *file, struct snapshot **snapshot)
 {
 	struct engine *engine = engine_create(*snapshot);
+	struct start start = { .file = file };
 	struct conf_errors errors;
 	struct err err = { 0 };
 	int status = EXIT_FAILURE;
 
 	conf_errors_init(&errors);
+	confine_paths_init(&start.paths);
 	if (!engine_bind(engine, &errors)) {
 		print_errors(&errors);
 		goto out;
@@ -148,12 +217,13 @@ serve(const char *file, struct snapshot **snapshot)
 		.format = (enum log_format)log->format,
 		.target = (enum log_target)log->target };
 	log_configure(&log_config);
-	if (!snapshot_start(*snapshot, NULL, &err)) {
+	if (!give_up_rights(&start, *snapshot, &err) ||
+	    !snapshot_start(*snapshot, NULL, &err)) {
 		(void)fprintf(stderr, "gatepost: %s\n", err.text);
 		goto out;
 	}
 	snapshot_release(snapshot);
-	if (engine_run(engine, reload, (void *)(uintptr_t)file, &err))
+	if (engine_run(engine, reload, &start, &err))
 		status = EXIT_SUCCESS;
 	else if (err.kind == ERR_TIMEOUT)
 		_exit(EXIT_SUCCESS); /* workers still use everything: leave it to the kernel */
@@ -161,6 +231,7 @@ serve(const char *file, struct snapshot **snapshot)
 		log_event(LEVEL_ERROR, "gate.failed", LOG_STR("text", err.text));
 out:
 	engine_destroy(&engine);
+	confine_paths_finish(&start.paths);
 	conf_errors_finish(&errors);
 	return status;
 }

@@ -140,7 +140,10 @@ open_socket(struct listener *l, struct err *err)
 		(void)setsockopt(l->fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off));
 	if (bind(l->fd, (const struct sockaddr *)&l->address, len) != 0 ||
 	    listen(l->fd, BACKLOG) != 0)
-		return err_set_errno(err, errno, "cannot listen on %s", text);
+		return err_set_errno(err, errno, "cannot listen on %s%s", text,
+		    errno == EACCES ? " (a port under 1024 takes root or "
+				      "CAP_NET_BIND_SERVICE, at the start, not at a reload)"
+				    : "");
 	return true;
 }
 
