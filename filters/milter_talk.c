@@ -74,7 +74,7 @@ say_mail(struct milter_talk *t)
 {
 	const struct facts *f = link_facts(t->call);
 	struct arena *arena = link_arena(t->call);
-	struct view strings[7];
+	struct view strings[8];
 	struct buf text;
 	size_t count = 0;
 
@@ -86,11 +86,12 @@ say_mail(struct milter_talk *t)
 	if (f->mail.body != SMTP_BODY_UNSET)
 		strings[count++] =
 		    f->mail.body == SMTP_BODY_7BIT ? VIEW("BODY=7BIT") : VIEW("BODY=8BITMIME");
-	if (f->mail.has_auth)
-		strings[count++] = VIEW("AUTH=<>");
 	if (f->mail.smtputf8)
 		strings[count++] = VIEW("SMTPUTF8");
+	if (f->mail.requiretls)
+		strings[count++] = VIEW("REQUIRETLS");
 	buf_init(&text, SMTP_PARAM_MAX);
+	count += param(arena, smtp_auth_write(&f->mail, &text), &text, &strings[count]);
 	count += param(arena, smtp_ret_write(f->mail.ret, &text), &text, &strings[count]);
 	count += param(arena, smtp_envid_write(f->mail.envid, &text), &text, &strings[count]);
 	buf_finish(&text);

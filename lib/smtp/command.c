@@ -98,6 +98,7 @@ enum smtp_syntax
 smtp_mail_parse(struct view args, struct smtp_mail *out)
 {
 	*out = (struct smtp_mail){ .path = { .local = VIEW(""), .domain = VIEW("") },
+		.auth = VIEW(""),
 		.envid = VIEW("") };
 	const struct view all = args;
 	enum smtp_syntax syntax = path_behind(VIEW("FROM:"), &args, &out->path);

@@ -2,7 +2,8 @@
 /*
  * A command line as verb and argument text, and the arguments of MAIL and RCPT parsed to the
  * grammar (RFC 5321 4.1.2; RFC 1870 SIZE; RFC 6152 BODY; RFC 4954 5 AUTH; RFC 3461 4 DSN; RFC
- * 6531). Pure: views into the line. Anything not matched exactly is an error, never a guess.
+ * 6531 SMTPUTF8; RFC 8689 REQUIRETLS). Pure: views into the line. Anything not matched exactly
+ * is an error, never a guess.
  */
 #ifndef GATEPOST_SMTP_COMMAND_H
 #define GATEPOST_SMTP_COMMAND_H
@@ -72,10 +73,12 @@ struct smtp_mail {
 	bool has_size;
 	uint64_t size; /* octets, RFC 1870 */
 	enum smtp_body body;
-	bool has_auth; /* AUTH= was given and is well-formed; we treat it as <> */
+	bool has_auth;	  /* AUTH= was given (RFC 4954 5) */
+	struct view auth; /* its value, xtext, checked */
 	enum smtp_ret ret;
 	struct view envid; /* xtext, checked (RFC 3461 4.4); empty: not given */
 	bool smtputf8;	   /* RFC 6531 3.4 */
+	bool requiretls;   /* RFC 8689 2 */
 };
 
 enum smtp_syntax {
@@ -120,6 +123,7 @@ bool smtp_dsn_is_set(const struct smtp_dsn *dsn);
 #define SMTP_PARAM_MAX 512
 MUST_CHECK bool smtp_ret_write(enum smtp_ret ret, struct buf *out);
 MUST_CHECK bool smtp_envid_write(struct view envid, struct buf *out);
+MUST_CHECK bool smtp_auth_write(const struct smtp_mail *mail, struct buf *out);
 MUST_CHECK bool smtp_notify_write(unsigned notify, struct buf *out);
 MUST_CHECK bool smtp_orcpt_write(struct view orcpt, struct buf *out);
 

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "lib/smtp/ehlo.h"
 
+#define LIMIT_DIGITS_MAX 6 /* RFC 9422 3 */
+
 /* Cut the next word off *rest; empty when there is none. */
 static struct view
 next_word(struct view *rest)
@@ -33,6 +35,35 @@ take_size(struct view rest, struct smtp_ehlo *out)
 		out->size_limit = limit;
 }
 
+/* RFC 9422 3: NAME=VALUE; names that are not known are passed over, and so is what is
+ * malformed. */
+static void
+take_limits(struct view rest, struct smtp_ehlo *out)
+{
+	const struct {
+		const char *name;
+		uint64_t *value;
+	} limits[] = {
+		{ "MAILMAX", &out->mail_max },
+		{ "RCPTMAX", &out->rcpt_max },
+		{ "RCPTDOMAINMAX", &out->rcpt_domain_max },
+	};
+	struct view word;
+	uint64_t value;
+
+	while ((word = next_word(&rest)).len > 0) {
+		const size_t equals = view_find(word, '=');
+
+		if (equals + 1 + LIMIT_DIGITS_MAX < word.len ||
+		    !view_to_u64(view_from(word, equals + 1), &value))
+			continue;
+		for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
+			if (view_eq_nocase(view_make(word.p, equals), view_of(limits[i].name)))
+				*limits[i].value = value;
+		}
+	}
+}
+
 static void
 take_line(struct view line, struct smtp_ehlo *out)
 {
@@ -47,6 +78,7 @@ take_line(struct view line, struct smtp_ehlo *out)
 		{ "SMTPUTF8", &out->smtputf8 },
 		{ "CHUNKING", &out->chunking },
 		{ "DSN", &out->dsn },
+		{ "REQUIRETLS", &out->requiretls },
 	};
 	struct view keyword = next_word(&line);
 
@@ -54,6 +86,8 @@ take_line(struct view line, struct smtp_ehlo *out)
 		take_auth(line, out);
 	else if (view_eq_nocase(keyword, VIEW("SIZE")))
 		take_size(line, out);
+	else if (view_eq_nocase(keyword, VIEW("LIMITS")))
+		take_limits(line, out);
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
 		if (view_eq_nocase(keyword, view_of(flags[i].name)))
 			*flags[i].flag = true;

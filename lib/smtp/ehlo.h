@@ -9,7 +9,10 @@
 struct smtp_ehlo {
 	bool pipelining, size, eightbitmime, starttls, enhanced_codes, smtputf8, chunking, dsn;
 	bool auth_plain, auth_login;
+	bool requiretls;     /* RFC 8689; of a connection over verified TLS only */
 	uint64_t size_limit; /* octets; 0: none told */
+	/* RFC 9422; 0: none told */
+	uint64_t mail_max, rcpt_max, rcpt_domain_max;
 };
 
 /* smtp_ehlo_parse - from a 250 reply to EHLO; its first line is the greeting and skipped. */

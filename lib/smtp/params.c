@@ -9,6 +9,7 @@
 #define SIZE_DIGITS_MAX 20  /* RFC 1870 4 */
 #define ENVID_MAX	100 /* octets as written, RFC 3461 4.4 */
 #define ORCPT_MAX	500 /* 4.2 */
+#define AUTH_MAX	500 /* RFC 4954 5 */
 
 struct param {
 	struct view key;
@@ -76,9 +77,10 @@ mail_body(struct view value, struct smtp_mail *out)
 static bool
 mail_auth(struct view value, struct smtp_mail *out)
 {
-	if (out->has_auth || !xtext_is_valid(value))
+	if (out->has_auth || value.len > AUTH_MAX || !xtext_is_valid(value))
 		return false;
 	out->has_auth = true;
+	out->auth = value;
 	return true;
 }
 
@@ -104,6 +106,15 @@ mail_smtputf8(struct view value, struct smtp_mail *out)
 }
 
 static bool
+mail_requiretls(struct view value, struct smtp_mail *out)
+{
+	if (out->requiretls || value.len > 0)
+		return false;
+	out->requiretls = true;
+	return true;
+}
+
+static bool
 mail_envid(struct view value, struct smtp_mail *out)
 {
 	if (out->envid.len > 0 || value.len > ENVID_MAX || !xtext_is_valid(value))
@@ -125,6 +136,7 @@ mail_param(const struct param *param, struct smtp_mail *out)
 		{ { "RET", 3 }, mail_ret },
 		{ { "ENVID", 5 }, mail_envid },
 		{ { "SMTPUTF8", 8 }, mail_smtputf8 },
+		{ { "REQUIRETLS", 10 }, mail_requiretls },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
@@ -274,6 +286,12 @@ bool
 smtp_envid_write(struct view envid, struct buf *out)
 {
 	return envid.len == 0 || (buf_add_str(out, "ENVID=") && xtext_rewrite(envid, out));
+}
+
+bool
+smtp_auth_write(const struct smtp_mail *mail, struct buf *out)
+{
+	return !mail->has_auth || (buf_add_str(out, "AUTH=") && xtext_rewrite(mail->auth, out));
 }
 
 bool

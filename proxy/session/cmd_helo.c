@@ -3,27 +3,72 @@
  */
 #include "proxy/session/session_private.h"
 
-#include <stdio.h>
+#include <stdarg.h>
+
+static uint64_t
+lesser(uint64_t ours, uint64_t theirs)
+{
+	return theirs != 0 && theirs < ours ? theirs : ours;
+}
+
+/* offer - a line of the reply; false text: none. */
+static void offer(struct buf *out, bool is_offered, const char *fmt, ...) PRINTF_LIKE(3, 4);
+
+static void
+offer(struct buf *out, bool is_offered, const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!is_offered)
+		return;
+	va_start(ap, fmt);
+	const bool ok = buf_add_char(out, '\n') && buf_vprintf(out, fmt, ap);
+	va_end(ap);
+	if (!ok)
+		BUG("the EHLO reply is too long");
+}
+
+static void
+offer_limits(struct session *s, const struct smtp_ehlo *upstream, struct buf *out)
+{
+	const uint64_t rcpt_max =
+	    lesser((uint64_t)s->snapshot->config->limits.recipients, upstream->rcpt_max);
+
+	offer(out, true, "LIMITS RCPTMAX=%llu", (unsigned long long)lesser(999999, rcpt_max));
+	if (upstream->rcpt_domain_max != 0 &&
+	    !buf_printf(
+		out, " RCPTDOMAINMAX=%llu", (unsigned long long)upstream->rcpt_domain_max))
+		BUG("the EHLO reply is too long");
+}
 
 static void
 say_ehlo(struct session *s)
 {
-	struct rule_facts facts = session_rule_facts(s);
+	const struct rule_facts facts = session_rule_facts(s);
 	struct smtp_ehlo upstream;
-	uint64_t size = (uint64_t)s->snapshot->config->limits.message_octets;
+	struct buf out;
 	char text[SMTP_REPLY_TEXT_MAX];
 
 	upstream_features(s->service->upstream, &upstream);
-	if (upstream.size_limit != 0 && upstream.size_limit < size)
-		size = upstream.size_limit;
-	(void)snprintf(text, sizeof(text),
-	    "%s\nPIPELINING\nCHUNKING\nSIZE %llu%s%s%s%s%s%s\nENHANCEDSTATUSCODES",
-	    s->facts.hostname, (unsigned long long)size,
-	    upstream.eightbitmime ? "\n8BITMIME" : "",
-	    upstream.eightbitmime && upstream.smtputf8 ? "\nSMTPUTF8" : "",
-	    upstream.dsn ? "\nDSN" : "", facts.tls_offered && !facts.tls_on ? "\nSTARTTLS" : "",
-	    facts.auth_offered && !facts.authenticated ? "\nAUTH " : "",
-	    facts.auth_offered && !facts.authenticated ? mech_names : "");
+	const uint64_t size =
+	    lesser((uint64_t)s->snapshot->config->limits.message_octets, upstream.size_limit);
+	buf_init(&out, sizeof(text) - 1);
+	if (!buf_add_str(&out, s->facts.hostname))
+		BUG("the EHLO reply is too long");
+	offer(&out, true, "PIPELINING");
+	offer(&out, true, "CHUNKING");
+	offer(&out, true, "SIZE %llu", (unsigned long long)size);
+	offer(&out, upstream.eightbitmime, "8BITMIME");
+	offer(&out, upstream.eightbitmime && upstream.smtputf8, "SMTPUTF8");
+	offer(&out, upstream.dsn, "DSN");
+	offer(&out, upstream.requiretls && s->ssl != NULL, "REQUIRETLS");
+	offer(&out, facts.tls_offered && !facts.tls_on, "STARTTLS");
+	offer(&out, facts.auth_offered && !facts.authenticated, "AUTH %s", mech_names);
+	offer_limits(s, &upstream, &out);
+	offer(&out, true, "ENHANCEDSTATUSCODES");
+	if (!view_copy(buf_view(&out), text, sizeof(text)))
+		BUG("the EHLO reply is too long");
+	buf_finish(&out);
 	session_say(s, REPLY_EHLO, text);
 }
 

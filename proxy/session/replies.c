@@ -33,6 +33,8 @@ static const struct {
 	[REPLY_NEED_TLS] = { 530, "5.7.0", "Must issue STARTTLS first" },
 	[REPLY_NEED_AUTH] = { 530, "5.7.0", "Authentication required" },
 	[REPLY_NOT_OFFERED] = { 502, "5.5.1", "{} is not available here" },
+	[REPLY_REQUIRETLS_CLEAR] = { 530, "5.7.10",
+	    "REQUIRETLS is not to be had in clear: issue STARTTLS first" },
 	[REPLY_UNKNOWN] = { 500, "5.5.2", "Command not recognized" },
 	[REPLY_NO_ARGUMENT] = { 501, "5.5.4", "{} takes no argument" },
 	[REPLY_ARGUMENT] = { 501, "5.5.4", "{} needs an argument" },

@@ -33,6 +33,7 @@ transaction_begin(struct session *s, const struct smtp_mail *mail)
 	f->mail.path.local = arena_view(&tx->arena, mail->path.local);
 	f->mail.path.domain = arena_view(&tx->arena, mail->path.domain);
 	f->mail.envid = arena_view(&tx->arena, mail->envid);
+	f->mail.auth = arena_view(&tx->arena, mail->auth);
 	smtp_path_write(&mail->path, address);
 	f->reverse_path = arena_strdup(&tx->arena, view_of(address));
 	f->message_id =

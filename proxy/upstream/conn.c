@@ -197,11 +197,18 @@ conn_command(struct conn *c, struct view line, int64_t deadline_ms,
 		err_set(err, ERR_PROTOCOL, "a command that is no line was not sent");
 		return broken(c);
 	}
+	c->mails += view_starts(line, VIEW("MAIL "));
 	memcpy(wire, line.p, line.len);
 	memcpy(wire + line.len, "\r\n", 2);
 	ok = conn_put_last(c, view_make(wire, line.len + 2), deadline_ms, &started, err);
 	secret_wipe(wire, line.len);
 	return ok && conn_get_reply(c, deadline_ms, reply_out, err);
+}
+
+bool
+conn_is_spent(const struct conn *c)
+{
+	return c->ehlo.mail_max != 0 && c->mails >= c->ehlo.mail_max;
 }
 
 const struct conn_target *

@@ -87,6 +87,9 @@ bool conn_is_usable(struct conn *c);
 /* conn_is_idle - the same without a look at the network. */
 bool conn_is_idle(const struct conn *c);
 
+/* conn_is_spent - it has had as many transactions as the server allows (RFC 9422, MAILMAX). */
+bool conn_is_spent(const struct conn *c);
+
 const struct conn_target *conn_target(const struct conn *c);
 const struct smtp_ehlo *conn_ehlo(const struct conn *c);
 const char *conn_peer(const struct conn *c);	 /* "192.0.2.1:25" */

@@ -274,6 +274,7 @@ say_mail(struct smtp_delivery *d, struct smtp_reply *reply_out)
 	const struct relay_mail mail = {
 		.path = d->mail_path,
 		.mail = &d->mail,
+		.may_assert = conn_target(d->conn)->login != NULL,
 		.size = d->size != 0	   ? d->size
 			: d->mail.has_size ? d->mail.size
 					   : 0,
@@ -378,6 +379,7 @@ smtp_mail(struct delivery *base, const struct smtp_mail *mail, struct smtp_reply
 	d->mail = *mail;
 	d->mail.path = (struct smtp_path){ .is_null = mail->path.is_null }; /* borrowed views */
 	d->mail.envid = arena_view(&d->arena, mail->envid);
+	d->mail.auth = arena_view(&d->arena, mail->auth);
 	d->needs = relay_needs_of_mail(mail);
 	begin_call(d);
 	do {
@@ -427,6 +429,10 @@ smtp_rcpt(struct delivery *base, const struct smtp_path *path, const struct smtp
 	do {
 		if (!ready(d)) {
 			*reply_out = d->doom;
+			return;
+		}
+		if (!relay_has_room(&d->rcpts, text, conn_ehlo(d->conn))) {
+			smtp_reply_set(reply_out, 452, "4.5.3", "Too many recipients");
 			return;
 		}
 	} while (!say_rcpt(d, &rcpt, reply_out));

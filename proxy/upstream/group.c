@@ -95,6 +95,14 @@ group_may_offer(struct upstream *u, unsigned needs)
 	return false;
 }
 
+/* narrow_limit - the lesser of two, of which 0 is none. */
+static void
+narrow_limit(uint64_t *all, uint64_t one)
+{
+	if (one != 0 && (*all == 0 || one < *all))
+		*all = one;
+}
+
 /* narrow - take away from *all what one server does not offer. */
 static void
 narrow(struct smtp_ehlo *all, const struct smtp_ehlo *one)
@@ -109,8 +117,11 @@ narrow(struct smtp_ehlo *all, const struct smtp_ehlo *one)
 	all->dsn &= one->dsn;
 	all->auth_plain &= one->auth_plain;
 	all->auth_login &= one->auth_login;
-	if (one->size_limit != 0 && (all->size_limit == 0 || one->size_limit < all->size_limit))
-		all->size_limit = one->size_limit;
+	all->requiretls &= one->requiretls;
+	narrow_limit(&all->mail_max, one->mail_max);
+	narrow_limit(&all->rcpt_max, one->rcpt_max);
+	narrow_limit(&all->rcpt_domain_max, one->rcpt_domain_max);
+	narrow_limit(&all->size_limit, one->size_limit);
 }
 
 void
@@ -123,6 +134,7 @@ upstream_features(struct upstream *u, struct smtp_ehlo *out)
 		.eightbitmime = true,
 		.dsn = u->pool == NULL,
 		.smtputf8 = u->pool == NULL,
+		.requiretls = u->pool == NULL,
 	};
 	pthread_mutex_lock(&u->lock);
 	for (size_t i = 0; i < u->server_count; i++) {

@@ -170,7 +170,7 @@ pool_give(struct pool *p, struct conn **c)
 
 	if (*c == NULL)
 		return;
-	if (p->limits.max_idle == 0 || !conn_is_idle(*c)) {
+	if (p->limits.max_idle == 0 || !conn_is_idle(*c) || conn_is_spent(*c)) {
 		close_one(p, c, false);
 		return;
 	}

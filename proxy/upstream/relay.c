@@ -17,6 +17,8 @@ relay_needs_of_mail(const struct smtp_mail *mail)
 		needs |= RELAY_DSN;
 	if (mail->smtputf8)
 		needs |= RELAY_SMTPUTF8;
+	if (mail->requiretls)
+		needs |= RELAY_REQUIRETLS;
 	return needs;
 }
 
@@ -37,6 +39,8 @@ relay_lacks(unsigned needs, const struct smtp_ehlo *ehlo)
 		has |= RELAY_DSN;
 	if (ehlo->smtputf8 && ehlo->eightbitmime) /* RFC 6531 3.1: never without */
 		has |= RELAY_SMTPUTF8;
+	if (ehlo->requiretls)
+		has |= RELAY_REQUIRETLS;
 	return needs & ~has;
 }
 
@@ -52,6 +56,8 @@ relay_refuse(unsigned lacking, struct smtp_reply *reply_out)
 		    "The mail server does not take 8-bit content (BODY=8BITMIME)" },
 		{ RELAY_SMTPUTF8, 550, "5.6.7",
 		    "The mail server does not take internationalized mail (SMTPUTF8)" },
+		{ RELAY_REQUIRETLS, 550, "5.7.30",
+		    "The way to the mail server cannot promise TLS throughout (REQUIRETLS)" },
 		{ RELAY_DSN, 555, "5.5.4",
 		    "The mail server does not take requests for delivery notifications (DSN)" },
 	};
@@ -122,6 +128,10 @@ relay_write_mail(
 		line_text(&l, " BODY=8BITMIME");
 	if (ehlo->smtputf8 && m->mail->smtputf8)
 		line_text(&l, " SMTPUTF8");
+	if (ehlo->requiretls && m->mail->requiretls)
+		line_text(&l, " REQUIRETLS");
+	if (m->may_assert && (ehlo->auth_plain || ehlo->auth_login))
+		line_param(&l, smtp_auth_write(m->mail, &param), &param);
 	if (ehlo->dsn) {
 		line_param(&l, smtp_ret_write(m->mail->ret, &param), &param);
 		line_param(&l, smtp_envid_write(m->mail->envid, &param), &param);
@@ -145,6 +155,40 @@ relay_write_rcpt(
 	}
 	buf_finish(&param);
 	line_end(&l, line);
+}
+
+static struct view
+domain_of(const char *path)
+{
+	const char *at = strrchr(path, '@');
+
+	return at != NULL ? view_of(at + 1) : VIEW("");
+}
+
+/* count_domains - different ones, with that of path; looked at no further than to max. */
+static uint64_t
+count_domains(const struct relay_rcpts *list, const char *path, uint64_t max)
+{
+	uint64_t count = 1;
+
+	for (size_t i = 0; i < list->count && count <= max; i++) {
+		const struct view domain = domain_of(list->items[i].path);
+		bool is_new = !view_eq_nocase(domain, domain_of(path));
+
+		for (size_t k = 0; k < i && is_new; k++)
+			is_new = !view_eq_nocase(domain, domain_of(list->items[k].path));
+		count += is_new;
+	}
+	return count;
+}
+
+bool
+relay_has_room(const struct relay_rcpts *list, const char *path, const struct smtp_ehlo *ehlo)
+{
+	if (ehlo->rcpt_max != 0 && list->count >= ehlo->rcpt_max)
+		return false;
+	return ehlo->rcpt_domain_max == 0 ||
+	       count_domains(list, path, ehlo->rcpt_domain_max) <= ehlo->rcpt_domain_max;
 }
 
 void

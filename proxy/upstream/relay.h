@@ -12,9 +12,10 @@
 
 /* Needs, as bits of a set. */
 enum {
-	RELAY_8BITMIME = 1, /* the content may hold 8-bit text: nothing is re-encoded */
-	RELAY_DSN = 2,	    /* RFC 3461 */
-	RELAY_SMTPUTF8 = 4, /* RFC 6531: addresses or the header are internationalized */
+	RELAY_8BITMIME = 1,   /* the content may hold 8-bit text: nothing is re-encoded */
+	RELAY_DSN = 2,	      /* RFC 3461 */
+	RELAY_SMTPUTF8 = 4,   /* RFC 6531: addresses or the header are internationalized */
+	RELAY_REQUIRETLS = 8, /* RFC 8689: verified TLS to a server that goes on like this */
 };
 
 unsigned relay_needs_of_mail(const struct smtp_mail *mail);
@@ -31,6 +32,8 @@ struct relay_mail {
 	const char *path; /* "" for <> */
 	const struct smtp_mail *mail;
 	uint64_t size; /* octets; 0: not known */
+	bool
+	    may_assert; /* AUTH= goes to servers that trust us, since we have logged in there */
 };
 
 struct relay_rcpt {
@@ -43,6 +46,10 @@ struct relay_rcpts {
 	struct relay_rcpt *items; /* owned; texts in the arena of relay_keep */
 	size_t count, room;
 };
+
+/* relay_has_room - for that recipient, as the server's LIMITS have it (RFC 9422). */
+bool relay_has_room(
+    const struct relay_rcpts *list, const char *path, const struct smtp_ehlo *ehlo);
 
 void relay_keep(struct relay_rcpts *list, const struct relay_rcpt *rcpt, struct arena *arena);
 

@@ -303,7 +303,7 @@ class _Session:
         path = PATH.match(args)
         offers = {word.split(" ")[0] for word in self.server.ehlo[1:]}
         for word in args[path.end():].split() if path else ["no path"]:
-            if PARAMETERS.get(word.split("=")[0]) not in offers:
+            if PARAMETERS.get(word.split("=")[0], "nothing") not in offers:
                 self.problem(f"a parameter that was not offered: {args!r}")
 
     def do_mail(self, args):

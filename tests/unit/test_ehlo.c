@@ -21,8 +21,9 @@ static const struct {
 	{ "a greeting that is empty", "\nDSN", { .dsn = true } },
 	{ "everything",
 	    "mx\nPIPELINING\nSIZE 1000\n8BITMIME\nSTARTTLS\nENHANCEDSTATUSCODES\nSMTPUTF8\n"
-	    "CHUNKING\nDSN\nAUTH PLAIN LOGIN",
-	    { true, true, true, true, true, true, true, true, true, true, 1000 } },
+	    "CHUNKING\nDSN\nREQUIRETLS\nAUTH PLAIN LOGIN",
+	    { true, true, true, true, true, true, true, true, true, true, true, 1000, 0, 0,
+		0 } },
 	{ "in lower case", "mx\nstarttls\nsize 5\nauth plain",
 	    { .starttls = true, .size = true, .size_limit = 5, .auth_plain = true } },
 	{ "SIZE without a number", "mx\nSIZE", { .size = true } },
@@ -47,6 +48,16 @@ static const struct {
 	    { .size_limit = 0 } },
 	{ "a keyword as a parameter", "mx\nHELP STARTTLS", { .size_limit = 0 } },
 	{ "a keyword with parameters", "mx\nDSN now", { .dsn = true } },
+	{ "LIMITS", "mx\nLIMITS MAILMAX=10 RCPTMAX=100 RCPTDOMAINMAX=1",
+	    { .mail_max = 10, .rcpt_max = 100, .rcpt_domain_max = 1 } },
+	{ "LIMITS of other names", "mx\nlimits X-A=7 rcptmax=3 RCPTMAXX=9", { .rcpt_max = 3 } },
+	{ "LIMITS of six digits", "mx\nLIMITS RCPTMAX=999999", { .rcpt_max = 999999 } },
+	{ "LIMITS of seven digits", "mx\nLIMITS RCPTMAX=1000000", { .rcpt_max = 0 } },
+	{ "LIMITS without values", "mx\nLIMITS MAILMAX RCPTMAX= RCPTDOMAINMAX=-1 =5",
+	    { .rcpt_max = 0 } },
+	{ "LIMITS with an odd value among others", "mx\nLIMITS RCPTMAX=1O MAILMAX=5",
+	    { .mail_max = 5 } },
+	{ "LIMITS of nothing", "mx\nLIMITS", { .rcpt_max = 0 } },
 	{ "unknown lines are passed over", "mx\nXCLIENT NAME\n\n\xff\xfe\nCHUNKING",
 	    { .chunking = true } },
 };
@@ -74,7 +85,10 @@ test_cases(void **state)
 		assert_int_equal(got.dsn, e->dsn);
 		assert_int_equal(got.auth_plain, e->auth_plain);
 		assert_int_equal(got.auth_login, e->auth_login);
+		assert_int_equal(got.requiretls, e->requiretls);
 		assert_true(got.size_limit == e->size_limit);
+		assert_true(got.mail_max == e->mail_max && got.rcpt_max == e->rcpt_max);
+		assert_true(got.rcpt_domain_max == e->rcpt_domain_max);
 	}
 }
 

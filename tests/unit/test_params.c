@@ -47,6 +47,13 @@ static const struct {
 	{ "ENVID twice", "FROM:<> ENVID=a ENVID=a", PARAM, NULL },
 	{ "ENVID of 100 octets", "FROM:<> ENVID=" HUNDRED, OK, "ENVID=" HUNDRED },
 	{ "ENVID of 101 octets", "FROM:<> ENVID=" HUNDRED "0", PARAM, NULL },
+	{ "AUTH=", "FROM:<> AUTH=a+2B+41@b", OK, "AUTH=a+2BA@b" },
+	{ "AUTH= of nobody", "FROM:<> AUTH=<>", OK, "AUTH=<>" },
+	{ "AUTH= of 501 octets", "FROM:<> AUTH=" HUNDRED HUNDRED HUNDRED HUNDRED HUNDRED "0",
+	    PARAM, NULL },
+	{ "REQUIRETLS", "FROM:<> REQUIRETLS", OK, "" },
+	{ "REQUIRETLS with a value", "FROM:<> REQUIRETLS=YES", PARAM, NULL },
+	{ "REQUIRETLS twice", "FROM:<> REQUIRETLS REQUIRETLS", PARAM, NULL },
 	{ "NOTIFY is no parameter of MAIL", "FROM:<> NOTIFY=NEVER", UNKNOWN, NULL },
 };
 
@@ -87,9 +94,11 @@ test_mail(void **state)
 			continue;
 		buf_init(&all, 2 * SMTP_PARAM_MAX);
 		buf_init(&one, SMTP_PARAM_MAX);
+		add(&all, &one, smtp_auth_write(&mail, &one));
 		add(&all, &one, smtp_ret_write(mail.ret, &one));
 		add(&all, &one, smtp_envid_write(mail.envid, &one));
-		assert_int_equal(smtp_mail_has_dsn(&mail), mail_cases[i].anew[0] != '\0');
+		const bool has_dsn = mail.ret != SMTP_RET_UNSET || mail.envid.len > 0;
+		assert_int_equal(smtp_mail_has_dsn(&mail), has_dsn);
 		assert_text(&all, mail_cases[i].anew);
 		buf_finish(&one);
 	}

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* proxy/upstream/upstream and group: what a configuration must hold, health, features. */
+#include "proxy/upstream/relay.h"
 #include "proxy/upstream/upstream.h"
 
 #include "lib/base/clock.h"
@@ -206,10 +207,43 @@ test_features(void **state)
 	upstream_features(u, &ehlo);
 	assert_int_equal(ehlo.size_limit, 5000);
 	assert_false(ehlo.pipelining);
-	group_learn(u, 2, &(struct smtp_ehlo){ .size = true, .size_limit = 4000 });
+	group_learn(u, 2,
+	    &(struct smtp_ehlo){
+		.size = true, .size_limit = 4000, .rcpt_max = 7, .dsn = true });
 	upstream_features(u, &ehlo);
 	assert_false(ehlo.eightbitmime);
 	assert_int_equal(ehlo.size_limit, 4000);
+	assert_int_equal(ehlo.rcpt_max, 7);
+	assert_false(ehlo.dsn);
+	upstream_destroy(&u);
+}
+
+/* What was heard long ago is no reason any more to leave a server out. */
+static void
+test_what_is_known_grows_old(void **state)
+{
+	struct config_upstream config = rig_config(three, 3);
+	char error[512];
+	struct upstream *u;
+	struct smtp_ehlo ehlo;
+
+	(void)state;
+	clock_fake_set(1000, 0);
+	u = create(&config, error);
+	assert_false(group_offer(u, 0, &ehlo));
+	assert_true(group_may_offer(u, RELAY_DSN | RELAY_SMTPUTF8));
+	for (size_t i = 0; i < 3; i++)
+		group_learn(u, i, &(struct smtp_ehlo){ .dsn = i == 1, .size = true });
+	assert_true(group_offer(u, 0, &ehlo));
+	assert_false(ehlo.dsn);
+	assert_true(group_may_offer(u, RELAY_DSN));
+	assert_false(group_may_offer(u, RELAY_DSN | RELAY_SMTPUTF8));
+	clock_fake_set(1000 + GROUP_KNOWN_MS - 1, 0);
+	assert_false(group_may_offer(u, RELAY_SMTPUTF8));
+	clock_fake_set(1000 + GROUP_KNOWN_MS, 0);
+	assert_false(group_offer(u, 0, &ehlo));
+	assert_true(group_may_offer(u, RELAY_SMTPUTF8));
+	clock_fake_set(-1, -1);
 	upstream_destroy(&u);
 }
 
@@ -269,6 +303,7 @@ main(void)
 		cmocka_unit_test(test_health),
 		cmocka_unit_test(test_rest_has_an_end),
 		cmocka_unit_test(test_features),
+		cmocka_unit_test(test_what_is_known_grows_old),
 		cmocka_unit_test(test_fail_over),
 	};
 
