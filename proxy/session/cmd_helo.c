@@ -49,6 +49,9 @@ say_ehlo(struct session *s)
 	struct buf out;
 	char text[SMTP_REPLY_TEXT_MAX];
 
+	/* A client of a submission goes on under TLS only, and says EHLO again there. */
+	if (s->ssl != NULL || s->facts.role == ROLE_INBOUND)
+		upstream_ask(s->service->upstream);
 	upstream_features(s->service->upstream, &upstream);
 	const uint64_t size =
 	    lesser((uint64_t)s->snapshot->config->limits.message_octets, upstream.size_limit);

@@ -11,7 +11,6 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
-#include "lib/base/metrics.h"
 #include "proxy/upstream/content.h"
 #include "proxy/upstream/delivery.h"
 #include "proxy/upstream/relay.h"
@@ -43,10 +42,6 @@ struct smtp_delivery {
 	struct smtp_reply last_421; /* code 0: none */
 	struct smtp_reply doom;	    /* code 0: not doomed */
 };
-
-METRIC_COUNTER(connects_total, "gatepost_upstream_connects_total",
-    "New connections to upstream servers: ok, or the reason as in the event upstream.fail.",
-    "upstream", "result");
 
 /* tell - who looks on; reply NULL: none, and why is in err, if that is known. */
 static void
@@ -186,7 +181,7 @@ note_conn(struct smtp_delivery *d)
 	if (d->is_warm)
 		return;
 	f->connects++;
-	metric_add(&connects_total, 1, METRIC_LABELS(f->upstream, "ok"));
+	group_count_connect(d->base.upstream, "ok");
 	group_learn(d->base.upstream, d->server, conn_ehlo(d->conn));
 	log_event(LEVEL_DEBUG, "upstream.connect", LOG_STR("id", d->base.id),
 	    LOG_STR("upstream", f->upstream), LOG_STR("server", f->server),
@@ -230,8 +225,7 @@ take_conn(struct smtp_delivery *d, struct err *err)
 	    &(struct delivery_event){ .server = u->config->servers.items[d->server],
 		.command = "connect",
 		.error = err->text });
-	metric_add(&connects_total, 1,
-	    METRIC_LABELS(d->base.facts.upstream, err_kind_name(err->kind)));
+	group_count_connect(u, err_kind_name(err->kind));
 	log_fail(d, u->config->servers.items[d->server], err);
 	return false;
 }

@@ -3,7 +3,13 @@
 #include "proxy/upstream/group.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/log.h"
+#include "lib/base/metrics.h"
 #include "proxy/upstream/relay.h"
+
+METRIC_COUNTER(connects_total, "gatepost_upstream_connects_total",
+    "New connections to upstream servers: ok, or the reason as in the event upstream.fail.",
+    "upstream", "result");
 
 static bool
 is_excluded(uint32_t excluded, size_t server)
@@ -147,4 +153,66 @@ upstream_features(struct upstream *u, struct smtp_ehlo *out)
 		is_first = false;
 	}
 	pthread_mutex_unlock(&u->lock);
+}
+
+void
+group_count_connect(const struct upstream *u, const char *result)
+{
+	metric_add(&connects_total, 1, METRIC_LABELS(u->config->name, result));
+}
+
+/* must_ask - nobody is known, and nobody else asks or has just asked. */
+static bool
+must_ask(struct upstream *u)
+{
+	const int64_t now = clock_mono_ms();
+	bool must = u->pool != NULL;
+
+	pthread_mutex_lock(&u->lock);
+	for (size_t i = 0; i < u->server_count; i++)
+		must = must && !u->servers[i].is_known;
+	must = must && (u->asked_at == 0 || now - u->asked_at >= GROUP_ASK_AGAIN_MS);
+	if (must)
+		u->asked_at = now;
+	pthread_mutex_unlock(&u->lock);
+	return must;
+}
+
+/* ask - one server; false: it did not answer. */
+static bool
+ask(struct upstream *u, size_t server, int64_t deadline_ms)
+{
+	struct err err = { .kind = ERR_NONE };
+	bool is_warm;
+	struct conn *c =
+	    pool_take(u->pool, &u->servers[server].target, false, deadline_ms, &is_warm, &err);
+
+	group_count_connect(u, c != NULL ? "ok" : err_kind_name(err.kind));
+	if (c != NULL) {
+		group_learn(u, server, conn_ehlo(c));
+		pool_give(u->pool, &c);
+		return true;
+	}
+	log_event(LEVEL_WARNING, "upstream.fail", LOG_STR("upstream", u->config->name),
+	    LOG_STR("server", u->config->servers.items[server]),
+	    LOG_STR("reason", err_kind_name(err.kind)), LOG_STR("error", err.text));
+	if (err.kind != ERR_LIMIT)
+		group_failed(u, server);
+	return false;
+}
+
+void
+upstream_ask(struct upstream *u)
+{
+	const int64_t deadline_ms = clock_mono_ms() + GROUP_ASK_MS;
+	uint32_t asked = 0;
+	size_t server;
+
+	if (!must_ask(u))
+		return;
+	while (clock_left_ms(deadline_ms) > 0 && group_next(u, asked, &server)) {
+		if (ask(u, server, deadline_ms))
+			return;
+		asked |= UINT32_C(1) << server;
+	}
 }

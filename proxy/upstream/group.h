@@ -13,9 +13,11 @@
 
 #include <pthread.h>
 
-#define GROUP_SERVERS_MAX 32 /* a set of them is a uint32_t */
-#define GROUP_REST_MAX_MS 60000
-#define GROUP_KNOWN_MS	  60000 /* what a server has offered is believed without asking */
+#define GROUP_SERVERS_MAX  32 /* a set of them is a uint32_t */
+#define GROUP_REST_MAX_MS  60000
+#define GROUP_ASK_MS	   3000	 /* upstream_ask waits no longer for all servers together */
+#define GROUP_ASK_AGAIN_MS 10000 /* and does so no more often */
+#define GROUP_KNOWN_MS	   60000 /* what a server has offered is believed without asking */
 
 struct group_server {
 	struct conn_target target;
@@ -35,6 +37,7 @@ struct upstream {
 	SSL_CTX *tls_ctx; /* owned; NULL without TLS */
 	struct group_server servers[GROUP_SERVERS_MAX];
 	size_t server_count;
+	int64_t asked_at;  /* ms, monotonic, of upstream_ask; 0: never. Under the lock. */
 	struct pool *pool; /* NULL: a Maildir */
 	pthread_mutex_t lock;
 };
@@ -44,6 +47,9 @@ MUST_CHECK bool group_next(struct upstream *u, uint32_t excluded, size_t *server
 
 void group_failed(struct upstream *u, size_t server);
 void group_works(struct upstream *u, size_t server);
+
+/* group_count_connect - a new connection: "ok", or the kind of the error. */
+void group_count_connect(const struct upstream *u, const char *result);
 
 /* group_learn - what a server offered, for upstream_features. */
 void group_learn(struct upstream *u, size_t server, const struct smtp_ehlo *ehlo);

@@ -36,6 +36,14 @@ const char *upstream_name(const struct upstream *u);
  */
 void upstream_features(struct upstream *u, struct smtp_ehlo *out);
 
+/*
+ * upstream_ask - when no server was heard since the configuration was loaded: ask them in turn,
+ * until one has answered, so that the first client is not offered too little. Waits for
+ * GROUP_ASK_MS at most, once in GROUP_ASK_AGAIN_MS; the connection stays warm for the mail that
+ * comes. Worker threads.
+ */
+void upstream_ask(struct upstream *u);
+
 /* upstream_tend - close connections that idled too long: called every few seconds by the
  * engine. */
 void upstream_tend(struct upstream *u);
