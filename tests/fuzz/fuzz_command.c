@@ -90,22 +90,27 @@ written(struct buf *text, bool is_written)
 static void
 check_mail_params(const struct smtp_mail *mail)
 {
-	char text[2 * SMTP_PARAM_MAX + 16];
-	struct buf ret, envid;
+	char text[3 * SMTP_PARAM_MAX + 16];
+	struct buf ret, envid, auth;
 	struct smtp_mail again;
 
 	buf_init(&ret, SMTP_PARAM_MAX);
 	buf_init(&envid, SMTP_PARAM_MAX);
+	buf_init(&auth, SMTP_PARAM_MAX);
+	const struct view a = written(&auth, smtp_auth_write(mail, &auth));
 	const struct view r = written(&ret, smtp_ret_write(mail->ret, &ret));
 	const struct view e = written(&envid, smtp_envid_write(mail->envid, &envid));
-	(void)snprintf(text, sizeof(text), "FROM:<>%s%.*s%s%.*s", r.len > 0 ? " " : "",
-	    VIEW_ARG(r), e.len > 0 ? " " : "", VIEW_ARG(e));
+	(void)snprintf(text, sizeof(text), "FROM:<>%s%.*s%s%.*s%s%.*s", a.len > 0 ? " " : "",
+	    VIEW_ARG(a), r.len > 0 ? " " : "", VIEW_ARG(r), e.len > 0 ? " " : "", VIEW_ARG(e));
 	check(smtp_mail_parse(view_of(text), &again) == SMTP_SYNTAX_OK, "MAIL parses again");
+	check(again.has_auth == mail->has_auth && again.auth.len <= mail->auth.len,
+	    "of whoever submitted it");
 	check(again.ret == mail->ret && again.envid.len <= mail->envid.len &&
 		  smtp_mail_has_dsn(&again) == smtp_mail_has_dsn(mail),
 	    "and says the same");
 	buf_finish(&ret);
 	buf_finish(&envid);
+	buf_finish(&auth);
 }
 
 static void

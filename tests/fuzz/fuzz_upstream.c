@@ -6,7 +6,8 @@
  * Input: an octet of options, then pieces parted by 0xff. A piece is what the server says when
  * a connection is opened, and after each write of ours; one that ends in 0xfe closes behind it.
  *
- * Invariants: a delivery sends at most one final dot, and to it the exact content; it answers
+ * Invariants: a delivery sends at most one final dot, or last octet of BDAT, and the exact
+ * content; it answers
  * 250 only when the reply to that dot began with 250; no other 2xx, no 421, nothing under 400
  * else; every command is one line; nothing is sent to a server that has talked unasked but
  * QUIT; a password never goes out in the clear.
@@ -24,6 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define CONTENT	 "From: a@example.com\r\n\r\n.\r\n..two\r\nend"
 #define ON_WIRE	 "From: a@example.com\r\n\r\n..\r\n...two\r\nend\r\n.\r\n"
+#define CHUNK	 "BDAT 38 LAST\r\n" CONTENT "\r\n"
 #define SECRET64 "czNjcmV0" /* as AUTH PLAIN and AUTH LOGIN both show it, with this login */
 
 struct stream {
@@ -166,6 +168,16 @@ take_command(struct stream *s, struct view line)
 	    "the server has not talked unasked");
 }
 
+static void
+take_chunk(struct stream *s, struct view data)
+{
+	check(view_eq(data, VIEW(CHUNK)), "a chunk is exact, and whole");
+	check(s->said.len == 0 && !s->is_closed, "the server has not talked unasked");
+	dots++;
+	say_next(s);
+	dot_was_confirmed = view_starts(s->said, VIEW("250"));
+}
+
 bool
 stream_write(struct stream *s, struct view data, int64_t deadline_ms, struct err *err)
 {
@@ -176,6 +188,10 @@ stream_write(struct stream *s, struct view data, int64_t deadline_ms, struct err
 		take_content(s, data);
 		say_next(s);
 		dot_was_confirmed = view_starts(s->said, VIEW("250"));
+		return true;
+	}
+	if (view_starts(data, VIEW("BDAT "))) {
+		take_chunk(s, data);
 		return true;
 	}
 	take_command(s, data);
@@ -214,11 +230,15 @@ check_reply(const struct smtp_reply *r)
 }
 
 static void
-deliver(struct upstream *u, const struct message *m, bool eight)
+deliver(struct upstream *u, const struct message *m, unsigned options)
 {
 	struct delivery *d = delivery_create(u, "fuzz");
 	struct smtp_mail mail = { .path = { .local = VIEW("a"), .domain = VIEW("example.com") },
-		.body = eight ? SMTP_BODY_8BITMIME : SMTP_BODY_UNSET };
+		.body = (options & 0x20) != 0 ? SMTP_BODY_8BITMIME : SMTP_BODY_UNSET,
+		.ret = (options & 0x40) != 0 ? SMTP_RET_HDRS : SMTP_RET_UNSET,
+		.smtputf8 = (options & 0x80) != 0 };
+	const struct smtp_dsn dsn = { .notify = (options & 0x40) != 0 ? SMTP_NOTIFY_NEVER : 0,
+		.orcpt = VIEW("") };
 	struct smtp_path path = { .local = VIEW("b"), .domain = VIEW("example.net") };
 	struct smtp_reply reply;
 	size_t accepted = 0;
@@ -228,7 +248,7 @@ deliver(struct upstream *u, const struct message *m, bool eight)
 	delivery_mail(d, &mail, &reply);
 	check_reply(&reply);
 	for (int i = 0; i < 2 && smtp_reply_is_ok(&reply); i++) {
-		delivery_rcpt(d, &path, NULL, &reply);
+		delivery_rcpt(d, &path, &dsn, &reply);
 		check_reply(&reply);
 		accepted += smtp_reply_is_ok(&reply);
 	}
@@ -310,8 +330,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	input = view_make((const char *)data + 1, size - 1);
 	u = make_upstream(data[0]);
-	deliver(u, m, (data[0] & 0x20) != 0);
-	deliver(u, m, false);
+	deliver(u, m, data[0]);
+	deliver(u, m, 0);
 	upstream_destroy(&u);
 	return 0;
 }
