@@ -136,6 +136,7 @@ config_load(const char *file, struct conf_errors *errors)
 		config_check_upstreams(c, errors);
 		config_check_dns(c, errors);
 		config_check_limits(c, errors);
+		config_check_penalties(c, errors);
 		config_check_dmarc_reports(c, errors);
 		config_check_trace(c, errors);
 		config_check_confine(c, errors);

@@ -14,6 +14,7 @@
 #include "proxy/config_limits.h"
 #include "proxy/config_ops.h"
 #include "proxy/config_peers.h"
+#include "proxy/config_penalties.h"
 
 enum backend_type { BACKEND_PASSWD, BACKEND_UPSTREAM };
 
@@ -33,6 +34,7 @@ struct config_auth {
 	struct conf_list backends; /* struct config_backend */
 	int64_t cache_ms;	   /* life of a proven credential; 0: no cache */
 	int64_t cache_entries;
+	struct config_penalties penalties;
 };
 
 struct config_dkim_key {
@@ -103,6 +105,7 @@ extern const struct conf_table config_dmarc_reports_table;
 extern const struct conf_table config_listener_table;
 extern const struct conf_table config_limits_table;
 extern const struct conf_table config_metrics_table;
+extern const struct conf_table config_penalties_table;
 extern const struct conf_table config_tls_table;
 extern const struct conf_table config_trace_table;
 extern const struct conf_table config_upstream_table;

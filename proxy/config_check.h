@@ -13,6 +13,7 @@ void config_check_auth(const struct loaded_config *c, struct conf_errors *errors
 void config_check_domains(const struct loaded_config *c, struct conf_errors *errors);
 void config_check_upstreams(const struct loaded_config *c, struct conf_errors *errors);
 void config_check_dns(const struct loaded_config *c, struct conf_errors *errors);
+void config_check_penalties(const struct loaded_config *c, struct conf_errors *errors);
 void config_check_limits(const struct loaded_config *c, struct conf_errors *errors);
 
 void config_check_trace(const struct loaded_config *c, struct conf_errors *errors);

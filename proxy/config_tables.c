@@ -108,6 +108,8 @@ static const struct conf_row auth_rows[] = {
 		"turns that off." },
 	{ NAMED("cache_entries", CONF_INT, config_auth, cache_entries), .fallback = "10000",
 	    .min = 1, .max = 10000000, .help = "How many of them are remembered at most." },
+	{ NAMED("penalties", CONF_GROUP, config_auth, penalties),
+	    .table = &config_penalties_table, .help = "Against guessing of passwords." },
 	{ .key = NULL },
 };
 

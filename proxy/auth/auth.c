@@ -6,6 +6,7 @@
 #include "lib/base/mem.h"
 #include "proxy/auth/backend.h"
 #include "proxy/auth/credential_cache.h"
+#include "proxy/auth/penalties.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
@@ -72,6 +73,7 @@ auth_create(const struct config_auth *config, const char *hostname, struct conf_
 		return NULL;
 	}
 	credential_cache_resize(config->cache_ms > 0 ? (size_t)config->cache_entries : 0);
+	penalties_resize((size_t)config->penalties.entries);
 	return a;
 }
 

@@ -100,6 +100,7 @@ run_session(void *context, struct session *s)
 	switch (slot->wait) {
 	case WAIT_READ:
 	case WAIT_WRITE:
+	case WAIT_TIME:
 		park_add(e->park, s);
 		break;
 	case WAIT_TURN:

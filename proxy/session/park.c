@@ -45,9 +45,11 @@ leave(struct park *p, struct session *s, enum session_wake why)
 static void
 on_event(evutil_socket_t fd, short what, void *arg)
 {
+	const struct session_slot *slot = session_slot(arg);
+	const bool is_late = (what & EV_TIMEOUT) != 0 && slot->wait != WAIT_TIME;
+
 	(void)fd;
-	leave(
-	    session_slot(arg)->park, arg, (what & EV_TIMEOUT) != 0 ? WAKE_TIMEOUT : WAKE_READY);
+	leave(slot->park, arg, is_late ? WAKE_TIMEOUT : WAKE_READY);
 }
 
 static void
@@ -55,6 +57,7 @@ enter(struct park *p, struct session *s)
 {
 	struct session_slot *slot = session_slot(s);
 	short what = slot->wait == WAIT_WRITE ? EV_WRITE : EV_READ;
+	int fd = session_fd(s);
 	int left_ms = clock_left_ms(slot->deadline_ms);
 	const struct timeval limit = { .tv_sec = left_ms / 1000,
 		.tv_usec = (suseconds_t)(left_ms % 1000) * 1000 };
@@ -65,7 +68,11 @@ enter(struct park *p, struct session *s)
 	if (p->parked != NULL)
 		session_slot(p->parked)->all_prev = s;
 	p->parked = s;
-	if (event_assign(&slot->event, p->base, session_fd(s), what, on_event, s) != 0 ||
+	if (slot->wait == WAIT_TIME) {
+		fd = -1;
+		what = 0;
+	}
+	if (event_assign(&slot->event, p->base, fd, what, on_event, s) != 0 ||
 	    event_add(&slot->event, &limit) != 0)
 		leave(p, s, WAKE_STOP);
 }

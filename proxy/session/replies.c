@@ -16,6 +16,7 @@ static const struct {
 	    "Authentication failed: check login and password" },
 	[REPLY_AUTH_UNAVAILABLE] = { 454, "4.7.0",
 	    "Authentication is not possible right now, try again later" },
+	[REPLY_AUTH_BLOCKED] = { 454, "4.7.0", "Too many failed logins, try again later" },
 	[REPLY_AUTH_CANCELLED] = { 501, "5.7.0", "Authentication cancelled" },
 	[REPLY_AUTH_MECHANISM] = { 504, "5.5.4", "Mechanism is not supported, use one of: {}" },
 	[REPLY_AUTH_ENCODING] = { 501, "5.5.2", "Response is not valid base64" },

@@ -378,7 +378,8 @@ consume_line(struct session *s)
 static bool
 consume(struct session *s)
 {
-	if (s->state == STATE_CLOSING || s->in.len == 0 || input_is_silent(s))
+	if (s->state == STATE_CLOSING || s->in.len == 0 || input_is_silent(s) ||
+	    s->paused_until_ms > 0)
 		return false;
 	if (s->chunk.left == 0 && s->state != STATE_CONTENT)
 		return consume_line(s);
@@ -455,6 +456,17 @@ wait_for(struct session *s, enum input_status status)
 	return lost(s);
 }
 
+static void
+end_pause(struct session *s)
+{
+	s->paused_until_ms = 0;
+	if (s->state == STATE_CLOSING)
+		return;
+	cmd_auth_resume(s);
+	if (s->state != STATE_CLOSING)
+		begin_phase(s);
+}
+
 /* One round: commands, replies, more octets. WAIT_TURN means: and once more. */
 static enum session_wait
 run_round(struct session *s)
@@ -475,6 +487,8 @@ run_round(struct session *s)
 		greet(s);
 		begin_phase(s);
 	}
+	if (s->paused_until_ms > 0 && clock_left_ms(s->paused_until_ms) == 0)
+		end_pause(s);
 	while (s->out.len < REPLIES_LARGE && consume(s))
 		continue;
 	if (s->out.len > 0) {
@@ -485,6 +499,8 @@ run_round(struct session *s)
 	}
 	if (s->state == STATE_CLOSING)
 		return input_linger(s) == INPUT_WANT_READ ? WAIT_READ : WAIT_NONE;
+	if (s->paused_until_ms > 0)
+		return WAIT_TIME;
 	if (s->handshaking)
 		return WAIT_TURN;
 	return wait_for(s, input_fill(s));
@@ -503,6 +519,8 @@ session_run(struct session *s, enum session_wake why, int64_t *deadline_ms_out)
 		wait = run_round(s);
 	if (wait == WAIT_READ && s->in.len == 0)
 		buf_release(&s->in);
+	if (wait == WAIT_TIME)
+		*deadline_ms_out = s->paused_until_ms;
 	if (wait == WAIT_READ || wait == WAIT_WRITE) {
 		if (s->out.len == 0)
 			buf_release(&s->out);

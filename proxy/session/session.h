@@ -17,12 +17,13 @@ struct park;
 enum session_wait {
 	WAIT_READ,  /* park until readable */
 	WAIT_WRITE, /* park until writable */
+	WAIT_TIME,  /* park until the deadline, whatever the client does */
 	WAIT_TURN,  /* it has had its share: to the end of the run queue */
 	WAIT_NONE,  /* it is over: destroy */
 };
 
 enum session_wake {
-	WAKE_READY,   /* what was waited for is there (also: the first run) */
+	WAKE_READY,   /* what was waited for is there, or the time is (also: the first run) */
 	WAKE_TIMEOUT, /* the deadline passed */
 	WAKE_DRAIN,   /* the gate is stopping: end it unless a transaction is open */
 	WAKE_STOP,    /* the gate has stopped waiting: end it now */
@@ -58,7 +59,8 @@ struct session *session_create(int fd, const struct sockaddr_storage *client,
  * at once. */
 enum session_wait session_first_wait(const struct session *s);
 
-/* session_run - as far as it goes; *deadline_ms_out is set for WAIT_READ and WAIT_WRITE. */
+/* session_run - as far as it goes; *deadline_ms_out is set for all but WAIT_TURN and WAIT_NONE.
+ */
 enum session_wait session_run(
     struct session *s, enum session_wake wake, int64_t *deadline_ms_out);
 

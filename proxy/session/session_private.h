@@ -6,6 +6,7 @@
 #include "lib/net/proxy_header.h"
 #include "lib/smtp/dot.h"
 #include "lib/smtp/line.h"
+#include "proxy/auth/penalties.h"
 #include "proxy/session/replies.h"
 #include "proxy/session/rules.h"
 #include "proxy/session/session.h"
@@ -18,6 +19,14 @@
 
 /* What became of the content while it came in: the reply waits for its end. */
 enum content_status { CONTENT_GOOD, CONTENT_TOO_LARGE, CONTENT_NOT_STORED };
+
+/* What cmd_auth.c keeps while a try to log in is held back (s->paused_until_ms). */
+struct auth_hold {
+	struct penalty_try try;
+	int64_t since_ms;
+	const char
+	    *blocked; /* static; what the log says of it; NULL: it may still be checked */
+};
 
 /* From MAIL to the end of the message. transaction_end() is the only way out. */
 struct transaction {
@@ -68,6 +77,8 @@ struct session {
 	struct tracing *tracing; /* owned; NULL: there is no trace */
 	struct transaction *tx;	 /* NULL: none */
 	struct mech_run *auth;	 /* during an AUTH exchange */
+	struct auth_hold auth_hold;
+	int64_t paused_until_ms; /* 0: not; nothing is read or done before */
 	struct chunk chunk;
 	uint64_t discarded; /* octets of refused chunks */
 	uint64_t messages;  /* transactions begun */
@@ -134,6 +145,7 @@ void cmd_helo(struct session *s, const struct smtp_command *command);
 void cmd_starttls(struct session *s, const struct smtp_command *command);
 void cmd_auth(struct session *s, const struct smtp_command *command);
 void cmd_auth_line(struct session *s, struct view line); /* a response within the exchange */
+void cmd_auth_resume(struct session *s);		 /* the pause is over */
 void cmd_mail(struct session *s, const struct smtp_command *command);
 void cmd_rcpt(struct session *s, const struct smtp_command *command);
 void cmd_data(struct session *s, const struct smtp_command *command);

@@ -251,6 +251,14 @@ static const struct error_case error_cases[] = {
 	    ":8: metrics.listen: 127.0.0.1:587 is taken by listeners[0] already" },
 	{ "fewer commands than recipients", { .rest = "limits: { commands = 1000; };" },
 	    ": limits.commands: must be over limits.recipients (1000)" },
+	{ "the longest delay is shorter than the first",
+	    { .auth = "auth: { backends = ( { type = \"passwd\"; file = \"users\"; } ); "
+		      "penalties: { delay = \"9s\"; max_delay = \"8s\"; }; };" },
+	    ": auth.penalties.max_delay: is shorter than delay" },
+	{ "guesses at one login that block the whole address",
+	    { .auth = "auth: { backends = ( { type = \"passwd\"; file = \"users\"; } ); "
+		      "penalties: { login_guesses = 51; }; };" },
+	    ": auth.penalties.address_guesses: must not be under login_guesses (51)" },
 	{ "reports from something that is no address",
 	    { .rest = "dmarc_reports: { from = \"reports\"; };" },
 	    ":8: dmarc_reports.from: \"reports\" is not a plain mail address" },
