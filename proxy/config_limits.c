@@ -2,6 +2,8 @@
 /* The group limits: what a client may use up. Its rows, and what no row alone can check. */
 #include "proxy/config_check.h"
 
+#include "lib/mail/message.h"
+
 #include <stddef.h>
 
 #define MINUTE (60LL * 1000)
@@ -23,7 +25,9 @@ static const struct conf_row limits_rows[] = {
 		"What of a message is held in memory; a larger one goes to an unlinked file in "
 		"state_dir while it is here." },
 	{ NAMED("header", CONF_SIZE, header_octets), .fallback = "512K", .min = 4 * KIB,
-	    .max = 512 * KIB, .help = "The largest header block." },
+	    .max = MESSAGE_HEADER_MAX, .help = "The largest header block." },
+	{ NAMED("header_fields", CONF_INT, header_fields), .fallback = "1000", .min = 50,
+	    .max = MESSAGE_FIELDS_MAX, .help = "The most header fields of a message." },
 	{ NAMED("recipients", CONF_INT, recipients), .fallback = "1000", .min = 100,
 	    .max = 100000,
 	    .help =
@@ -62,6 +66,9 @@ static const struct conf_row limits_rows[] = {
 		    "minutes)." },
 	{ NAMED("data", CONF_DURATION, data_ms), .fallback = "3m", .min = 1000, .max = HOUR,
 	    .help = "How long a client may pause within a message." },
+	{ NAMED("data_rate", CONF_INT, data_rate), .fallback = "100", .min = 0, .max = 1000000,
+	    .help = "Octets a second that a message must come at, once a client has used up "
+		    "the time of data with pauses and slowness; 0 asks for none." },
 	{ NAMED("session", CONF_DURATION, session_ms), .fallback = "1h", .min = 1000,
 	    .max = 7 * DAY,
 	    .help = "How long a connection lives; a transaction that runs is finished first, "

@@ -19,7 +19,8 @@ arrival_message(struct body_store **store, const struct config_limits *limits,
 	switch (message_create(store, out, &line)) {
 	case MESSAGE_OK:
 		if (message_size(*out) - message_body(*out).len <=
-		    (uint64_t)limits->header_octets)
+			(uint64_t)limits->header_octets &&
+		    message_field_count(*out) <= (size_t)limits->header_fields)
 			return true;
 		message_destroy(out);
 		reply_make(REPLY_HEADER_LARGE, NULL, reply_out);

@@ -383,11 +383,13 @@ consume(struct session *s)
 		return false;
 	if (s->chunk.left == 0 && s->state != STATE_CONTENT)
 		return consume_line(s);
+	const size_t before = s->in.len;
 	begin_phase(s);
 	if (s->chunk.left > 0)
 		cmd_bdat_octets(s);
 	else
 		cmd_data_content(s);
+	s->pace_octets += before - s->in.len;
 	return true;
 }
 
@@ -396,18 +398,21 @@ consume(struct session *s)
 /* Counted from where the phase began, not from the last octet: one that sends an octet now and
  * then has no more time than one that sends none. */
 static int64_t
-wait_deadline(const struct session *s)
+wait_deadline(struct session *s)
 {
 	const struct config_limits *limits = &s->snapshot->config->limits;
-	int64_t wait = limits->command_ms;
+	const int64_t last = last_deadline(s);
+	int64_t deadline = s->phase_since_ms + limits->command_ms;
 
 	if (s->state == STATE_CLOSING)
 		return s->phase_since_ms + CLOSING_MS;
-	if (input_is_silent(s) || s->state == STATE_START)
-		wait = limits->greeting_ms;
-	else if (s->state == STATE_CONTENT || s->chunk.left > 0)
-		wait = limits->data_ms;
-	int64_t deadline = s->phase_since_ms + wait, last = last_deadline(s);
+	if (s->state == STATE_CONTENT || s->chunk.left > 0) {
+		deadline = pace_deadline(s);
+	} else {
+		s->pace_until_ms = 0;
+		if (input_is_silent(s) || s->state == STATE_START)
+			deadline = s->phase_since_ms + limits->greeting_ms;
+	}
 	return deadline < last ? deadline : last;
 }
 

@@ -79,6 +79,8 @@ struct session {
 	struct mech_run *auth;	 /* during an AUTH exchange */
 	struct auth_hold auth_hold;
 	int64_t paused_until_ms; /* 0: not; nothing is read or done before */
+	int64_t pace_until_ms; /* pace.c: content must have come by then; 0: none is awaited */
+	uint64_t pace_octets;  /* of content, that have not counted for it yet */
 	struct chunk chunk;
 	uint64_t discarded; /* octets of refused chunks */
 	uint64_t messages;  /* transactions begun */
@@ -128,6 +130,9 @@ void session_set_client(struct session *s, const struct sockaddr_storage *addr);
 void proxied_begin(struct session *s); /* if the peer is a balancer */
 enum input_status proxied_read(struct session *s);
 void proxied_give_up(struct session *s, const char *reason); /* no header came in time */
+
+/* pace_deadline - of a session that waits for content: 421 when it is over. */
+int64_t pace_deadline(struct session *s);
 
 /* transaction.c */
 void transaction_begin(struct session *s, const struct smtp_mail *mail);
