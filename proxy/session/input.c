@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <openssl/err.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #define FILL_COMMANDS 2048 /* octets asked for while lines are awaited */
@@ -165,6 +166,14 @@ input_has_early_talk(const struct session *s)
 	char octet;
 
 	return recv(s->fd, &octet, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+bool
+input_is_gone(const struct session *s)
+{
+	struct pollfd client = { .fd = s->fd, .events = POLLRDHUP };
+
+	return poll(&client, 1, 0) > 0;
 }
 
 /*

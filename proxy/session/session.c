@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define FILLS_A_TURN  64   /* reads before others get their turn */
+#define LOOK_MS	      1000 /* between looks whether a client that is held back is still there */
 #define CLOSING_MS    2000 /* for the peer to take our last reply */
 #define OCTETS_MS     1	   /* octets of content a millisecond: what is slower has an end */
 #define REPLIES_LARGE 4096 /* octets of replies after which pipelined commands wait */
@@ -461,6 +462,16 @@ wait_for(struct session *s, enum input_status status)
 	return lost(s);
 }
 
+/* A client that leaves meanwhile is seen by a look now and then: what it said before it left
+ * lies unread, so that reading does not tell. */
+static int64_t
+pause_deadline(const struct session *s)
+{
+	const int64_t look = clock_mono_ms() + LOOK_MS;
+
+	return s->paused_until_ms < look ? s->paused_until_ms : look;
+}
+
 static void
 end_pause(struct session *s)
 {
@@ -520,12 +531,14 @@ session_run(struct session *s, enum session_wake why, int64_t *deadline_ms_out)
 	wake(s, why);
 	if (late || (s->state == STATE_CLOSING && input_is_silent(s)))
 		return WAIT_NONE;
+	if (s->paused_until_ms > 0 && s->state != STATE_CLOSING && input_is_gone(s))
+		return lost(s);
 	for (int i = 0; i < 2 * FILLS_A_TURN && wait == WAIT_TURN; i++)
 		wait = run_round(s);
 	if (wait == WAIT_READ && s->in.len == 0)
 		buf_release(&s->in);
 	if (wait == WAIT_TIME)
-		*deadline_ms_out = s->paused_until_ms;
+		*deadline_ms_out = pause_deadline(s);
 	if (wait == WAIT_READ || wait == WAIT_WRITE) {
 		if (s->out.len == 0)
 			buf_release(&s->out);

@@ -118,6 +118,7 @@ void input_start_tls(struct session *s);
 /* input_is_silent - neither in clear nor under TLS may anything be said yet. */
 bool input_is_silent(const struct session *s);
 bool input_has_early_talk(const struct session *s);
+bool input_is_gone(const struct session *s); /* it has closed, or reset, or sends no more */
 enum input_status input_linger(
     struct session *s); /* after the last reply: until the peer closes */
 

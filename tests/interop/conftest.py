@@ -36,14 +36,14 @@ def gate_keys(tmp_path_factory):
 
 @pytest.fixture
 def start_gate(gate_keys):
-    """start_gate(upstream group, **{"path.of.key": value}): a Gate that serves until the test
-    ends, and must then end cleanly."""
+    """start_gate(upstream group, {"path.of.key": value}): a Gate that serves until the test ends,
+    and must then end cleanly. A value may be a function of the Gate, which knows its ports."""
     started = []
 
     def start(upstream, settings=None):
         gate = Gate(BUILD, gate_keys, upstream)
         for path, value in (settings or {}).items():
-            gate.set(path, value)
+            gate.set(path, value(gate) if callable(value) else value)
         started.append(gate)
         return gate.start()
 
