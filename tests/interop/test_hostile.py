@@ -214,7 +214,8 @@ def test_replies_that_nobody_reads_are_bounded(ward, listener):
                 break
     ward.send_honest()
     # 64 KB of replies and 16 KB of commands a session, TLS's own buffers, and some room.
-    assert ward.rss_kb() - before < 200 * len(crowd) + 8000
+    if not ward.gate.is_sanitized:
+        assert ward.rss_kb() - before < 200 * len(crowd) + 8000
     for _ in crowd:
         ward.gate.wait_for("session.end", {"reason": "timeout"}, limit_s=60)
     ended = ward.gate.matching

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 
+from bench_crowd import measure_crowd
 from bench_inbound import measure_inbound
 from candidates import LOGIN, PASSWORD, Gatepost, Postfix
 from processes import BenchError, memory_kb, peak_rss_kb, read_line, rss_kb, run
@@ -174,13 +175,15 @@ def measure_submission(build, folder, options):
 
 def parse_arguments():
     parser = argparse.ArgumentParser(description="Gatepost beside Postfix + OpenDKIM.")
-    parser.add_argument("part", nargs="?", choices=("submission", "inbound", "chain"),
+    parser.add_argument("part", nargs="?", choices=("submission", "inbound", "crowd", "chain"),
                         help="that one alone; all of them without it")
     parser.add_argument("--build", default="build", help="folder of the binaries")
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--messages", type=int, default=1000,
                         help="of a round for Postfix; three times as many for Gatepost")
     parser.add_argument("--idle", type=int, default=10000, help="idle sessions; 0: leave it out")
+    parser.add_argument("--slow", type=int, default=2000,
+                        help="connections that send an octet a second, in the part crowd")
     parser.add_argument("--without-postfix", action="store_true")
     parser.add_argument("--keep", action="store_true", help="leave the folder with the logs")
     return parser.parse_args()
@@ -197,21 +200,25 @@ def main():
             sys.exit(f"bench: {failed}")
     if options.part == "chain":
         return
-    if os.geteuid() != 0 and not options.without_postfix:
+    if os.geteuid() != 0 and not options.without_postfix and options.part != "crowd":
         sys.exit("bench: Postfix needs root; --without-postfix does not")
     if os.geteuid() != 0:
         if options.part == "inbound":
             sys.exit("bench: the DNS server of the part inbound needs root (port 53)")
-        options.part = "submission"
+        skipped = ("inbound",)
+    else:
+        skipped = ()
     files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
     folder = tempfile.mkdtemp(prefix="gatepost-bench-")
     os.chmod(folder, 0o755)
     try:
-        if options.part != "inbound":
+        if options.part in (None, "submission"):
             measure_submission(build, folder, options)
-        if options.part != "submission":
+        if options.part in (None, "inbound") and "inbound" not in skipped:
             measure_inbound(build, os.path.join(folder, "inbound"), options)
+        if options.part in (None, "crowd"):
+            measure_crowd(build, folder, make_keys(folder), options)
     except BenchError as failed:
         options.keep = True
         sys.exit(f"bench: {failed} (logs: {folder})")

@@ -28,7 +28,7 @@ submission: {{
     upstream = "sink";
     chain = [ "access", "recipient_limit", "identity", "hop_limit", "fix_headers", "dkim_sign" ];
 }};
-limits: {{ connections = 12000; address_connections = 12000; network_connections = 12000; }};
+limits: {{ connections = 20000; address_connections = 20000; network_connections = 20000; }};
 watch: {{ enabled = false; }};
 """
 
