@@ -117,6 +117,23 @@ def test_credentials_are_proven_at_the_existing_server(certificates, mta, author
     assert len(mta.accepted()) == 1
 
 
+def test_a_blocked_login_is_not_tried_at_the_existing_server(certificates, mta, authority):
+    running = Running(certificates, mta)
+    use_upstream_backend(running, certificates, authority.address)
+    running.gate.set("auth.penalties", {"delay": "0s", "max_delay": "0s", "login_guesses": 2})
+    with running as gate:
+        # smtplib tries each by PLAIN and by LOGIN; the second one is blocked in between.
+        for password, code in (("wrong", 535), ("wronger", 454)):
+            with connect(gate, certificates) as client:
+                assert code_of(client, LOGIN, password) == code
+        gate.wait_for("auth.block", {"login": LOGIN, "scope": "login"})
+        asked = authority.connections
+        with connect(gate, certificates) as client:
+            assert code_of(client, LOGIN, PASSWORD) == 454
+        assert authority.connections == asked
+        gate.wait_for("auth.blocked", {"login": LOGIN})
+
+
 def test_a_patterns_file_says_what_a_proven_login_may_send_as(certificates, mta, authority):
     running = Running(certificates, mta)
     path = running.gate.write_file("patterns", f"{LOGIN}:sales@example.com,*@alice.example.com\n")
