@@ -5,17 +5,15 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
+#include "lib/net/tls_keys.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/hmac.h>
-#include <openssl/pem.h>
 #include <openssl/rand.h>
 #include <pthread.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #define CIPHERS_TLS12 "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -212,14 +210,6 @@ set_tickets(SSL_CTX *ctx, const char *listener)
 	       SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket) == 1;
 }
 
-/* no_passphrase - instead of OpenSSL's question on the terminal. */
-static int
-no_passphrase(char *buf, int size, int writing, void *context)
-{
-	(void)buf, (void)size, (void)writing, (void)context;
-	return -1;
-}
-
 /* file_error - "file: what: OpenSSL's reason". */
 static bool
 file_error(struct err *err, const char *file, const char *what)
@@ -243,49 +233,21 @@ load_certificate(SSL_CTX *ctx, const char *file, struct err *err)
 	return true;
 }
 
-/* open_key - the file, after a look at who may read it. */
-static BIO *
-open_key(const char *file, struct err *err)
-{
-	struct stat st;
-	int fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-
-	if (fd < 0 || fstat(fd, &st) != 0) {
-		err_set(err, ERR_CONFIG, "%s: %s", file, strerror(errno));
-	} else if ((st.st_mode & S_IRWXO) != 0) {
-		err_set(err, ERR_CONFIG,
-		    "%s: a key that everybody may read (mode %03o, want 640 or less)", file,
-		    (unsigned)(st.st_mode & 0777));
-	} else {
-		BIO *bio = BIO_new_fd(fd, BIO_CLOSE);
-
-		if (bio != NULL)
-			return bio;
-		err_set(err, ERR_CONFIG, "%s: cannot be read", file);
-	}
-	if (fd >= 0)
-		close(fd);
-	return NULL;
-}
-
 static bool
 load_key(SSL_CTX *ctx, const char *file, const char *certificate, struct err *err)
 {
-	BIO *bio = open_key(file, err);
-	EVP_PKEY *key;
-	bool ok = false;
+	bool is_kept, ok;
+	EVP_PKEY *key = tls_key_read(file, &is_kept, err);
 
-	if (bio == NULL)
-		return false;
-	ERR_clear_error();
-	key = PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL);
-	BIO_free(bio);
 	if (key == NULL)
-		return file_error(
-		    err, file, "not a PEM file with a private key without passphrase");
-	if (SSL_CTX_use_PrivateKey(ctx, key) == 1 && SSL_CTX_check_private_key(ctx) == 1)
-		ok = true;
-	else
+		return false;
+	ok = SSL_CTX_use_PrivateKey(ctx, key) == 1 && SSL_CTX_check_private_key(ctx) == 1;
+	if (!ok && is_kept) /* what to do comes first: paths may be cut */
+		err_set(err, ERR_CONFIG,
+		    "restart: this user may not read %s, and the key that root has read at the "
+		    "start does not fit the certificate %s",
+		    file, certificate);
+	else if (!ok)
 		err_set(err, ERR_CONFIG, "%s: the key does not fit the certificate %s", file,
 		    certificate);
 	ERR_clear_error();
