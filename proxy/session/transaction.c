@@ -140,15 +140,6 @@ make_message(struct session *s, struct message **out, struct smtp_reply *reply)
 	return arrival_message(&s->tx->store, &s->snapshot->config->limits, out, reply);
 }
 
-/* An upstream's reply may lack its enhanced code: we announced them, so every reply has one. */
-static void
-complete_reply(struct smtp_reply *reply)
-{
-	if (reply->enhanced[0] == '\0' && reply->code >= 200)
-		(void)snprintf(reply->enhanced, sizeof(reply->enhanced), "%u.0.0",
-		    (unsigned)reply->code / 100 % 10);
-}
-
 static void
 list_recipients(const struct facts *f, struct buf *out)
 {
@@ -254,7 +245,6 @@ pass_on(struct session *s, const struct message *message, struct smtp_reply *rep
 	if (!chain_run_envelope_changed(tx->chain_run) ||
 	    delivery_readdress(tx->delivery, &s->facts, reply_out))
 		delivery_send(tx->delivery, message, reply_out);
-	complete_reply(reply_out);
 	return "upstream";
 }
 

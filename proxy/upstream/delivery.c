@@ -44,10 +44,17 @@ delivery_tell(const struct delivery *d, int64_t began_us, const struct delivery_
 	d->observer->event(d->observer->context, &whole);
 }
 
+/*
+ * end_call - a server's reply may lack its enhanced code, or have one of another class: towards
+ * our client, to whom ENHANCEDSTATUSCODES was announced, each has one (RFC 2034 4).
+ */
 static void
-count_wait(struct delivery *d, int64_t since_ms)
+end_call(struct delivery *d, int64_t since_ms, struct smtp_reply *reply)
 {
 	d->facts.wait_ms += (uint64_t)(clock_mono_ms() - since_ms);
+	if (reply->enhanced[0] == '\0')
+		(void)snprintf(reply->enhanced, sizeof(reply->enhanced), "%u.0.0",
+		    (unsigned)reply->code / 100 % 10);
 }
 
 void
@@ -56,7 +63,7 @@ delivery_mail(struct delivery *d, const struct smtp_mail *mail, struct smtp_repl
 	int64_t since_ms = clock_mono_ms();
 
 	d->ops->mail(d, mail, reply_out);
-	count_wait(d, since_ms);
+	end_call(d, since_ms, reply_out);
 }
 
 void
@@ -67,7 +74,7 @@ delivery_rcpt(struct delivery *d, const struct smtp_path *path, const struct smt
 	int64_t since_ms = clock_mono_ms();
 
 	d->ops->rcpt(d, path, dsn != NULL ? dsn : &none, reply_out);
-	count_wait(d, since_ms);
+	end_call(d, since_ms, reply_out);
 }
 
 bool
@@ -80,7 +87,7 @@ delivery_readdress(struct delivery *d, const struct facts *facts, struct smtp_re
 	for (size_t i = 0; i < facts->recipient_count && smtp_reply_is_ok(reply_out); i++)
 		d->ops->rcpt(
 		    d, &facts->recipients[i].path, &facts->recipients[i].dsn, reply_out);
-	count_wait(d, since_ms);
+	end_call(d, since_ms, reply_out);
 	return smtp_reply_is_ok(reply_out);
 }
 
@@ -90,7 +97,7 @@ delivery_send(struct delivery *d, const struct message *message, struct smtp_rep
 	int64_t since_ms = clock_mono_ms();
 
 	d->ops->send(d, message, reply_out);
-	count_wait(d, since_ms);
+	end_call(d, since_ms, reply_out);
 }
 
 const struct delivery_facts *
