@@ -3,6 +3,7 @@
 #include "lib/base/buf.h"
 
 #include "lib/base/mem.h"
+#include "lib/base/secret.h"
 
 #include <stdio.h>
 
@@ -27,8 +28,16 @@ buf_clear(struct buf *b)
 }
 
 void
+buf_set_secret(struct buf *b)
+{
+	b->is_secret = true;
+}
+
+void
 buf_release(struct buf *b)
 {
+	if (b->is_secret && b->p != NULL)
+		secret_wipe(b->p, b->room);
 	mem_free(b->p);
 	b->p = NULL;
 	b->len = b->room = 0;
@@ -43,16 +52,30 @@ next_room(const struct buf *b, size_t need)
 	return room < need ? need : room;
 }
 
+/* grow - to room octets; realloc(3) would leave a copy where it moved from. */
+static void
+grow(struct buf *b, size_t room)
+{
+	if (b->is_secret && b->p != NULL) {
+		char *p = mem_alloc(room);
+
+		memcpy(p, b->p, b->len);
+		secret_wipe(b->p, b->room);
+		mem_free(b->p);
+		b->p = p;
+	} else {
+		b->p = mem_realloc(b->p, room);
+	}
+	b->room = room;
+}
+
 char *
 buf_reserve(struct buf *b, size_t len)
 {
 	if (len > b->cap - b->len)
 		return NULL;
-	if (b->p == NULL || len > b->room - b->len) {
-		size_t room = next_room(b, b->len + len);
-		b->p = mem_realloc(b->p, room);
-		b->room = room;
-	}
+	if (b->p == NULL || len > b->room - b->len)
+		grow(b, next_room(b, b->len + len));
 	return b->p + b->len;
 }
 

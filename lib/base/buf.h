@@ -16,9 +16,13 @@ struct buf {
 	size_t len;  /* octets in use */
 	size_t room; /* octets allocated; len <= room <= cap */
 	size_t cap;  /* octets, fixed at buf_init */
+	bool is_secret;
 };
 
 void buf_init(struct buf *b, size_t cap);
+/* buf_set_secret - passwords may be in it: memory that it gives up, also by growing, is wiped.
+ */
+void buf_set_secret(struct buf *b);
 void buf_finish(struct buf *b);	 /* frees; b may be initialised again */
 void buf_clear(struct buf *b);	 /* len = 0, memory kept */
 void buf_release(struct buf *b); /* len = 0, memory freed, cap kept */

@@ -108,8 +108,7 @@ input_fill(struct session *s)
 	}
 	if (want > s->in.cap - s->in.len)
 		want = s->in.cap - s->in.len;
-	/* Lines fill what is allocated first: growing would leave a copy behind, of a password
-	 * maybe. */
+	/* Lines fill what is allocated first: growing means copying. */
 	if (!is_content && s->in.room > s->in.len && want > s->in.room - s->in.len)
 		want = s->in.room - s->in.len;
 	char *room = want > 0 ? buf_reserve(&s->in, want) : NULL;

@@ -85,6 +85,7 @@ session_create(int fd, const struct sockaddr_storage *client, struct snapshot *s
 	s->end_reason = "quit";
 	arena_init(&s->arena);
 	buf_init(&s->in, SESSION_IN_MAX);
+	buf_set_secret(&s->in); /* AUTH */
 	buf_init(&s->out, SESSION_OUT_MAX);
 	f->session_id = make_id(&s->arena);
 	f->hostname = snapshot->config->hostname;
@@ -128,8 +129,6 @@ session_destroy(struct session **sp)
 	SSL_free(s->ssl);
 	(void)close(s->fd);
 	census_leave(&s->slot.place);
-	if (s->in.p != NULL) /* a client that vanished may have left half of an AUTH line */
-		secret_wipe(s->in.p, s->in.room);
 	buf_finish(&s->in);
 	buf_finish(&s->out);
 	arena_finish(&s->arena);

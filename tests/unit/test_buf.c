@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /* Buffers: the cap holds, a failed add changes nothing. */
 #include "lib/base/buf.h"
+#include "lib/base/secret.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -123,6 +124,38 @@ release_gives_memory_back_and_keeps_the_cap(void **state)
 	buf_finish(&b);
 }
 
+/* Stands in for lib/base/secret.c: what is wiped, with what stood there. */
+static char wiped[256];
+static size_t wiped_len;
+
+void
+secret_wipe(void *p, size_t len)
+{
+	assert_true(len <= sizeof(wiped));
+	memcpy(wiped, p, len);
+	wiped_len = len;
+	explicit_bzero(p, len);
+}
+
+static void
+a_secret_leaves_no_copy_when_it_grows(void **state)
+{
+	(void)state;
+	struct buf b;
+	buf_init(&b, 256);
+	buf_set_secret(&b);
+	assert_true(buf_add_str(&b, "password"));
+	const size_t room = b.room;
+	assert_int_equal(wiped_len, 0);
+	assert_non_null(buf_reserve(&b, room));
+	assert_int_equal(wiped_len, room);
+	assert_memory_equal(wiped, "password", 8);
+	assert_true(view_eq(buf_view(&b), VIEW("password")));
+	buf_finish(&b);
+	assert_true(wiped_len > room);
+	assert_memory_equal(wiped, "password", 8);
+}
+
 int
 main(void)
 {
@@ -134,6 +167,7 @@ main(void)
 		cmocka_unit_test(reserve_and_commit_add_what_was_written),
 		cmocka_unit_test(drop_forgets_the_front),
 		cmocka_unit_test(release_gives_memory_back_and_keeps_the_cap),
+		cmocka_unit_test(a_secret_leaves_no_copy_when_it_grows),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
