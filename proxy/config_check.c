@@ -58,6 +58,37 @@ host_is_loopback(const char *server)
 	return view_starts_nocase(view_of(server), VIEW("localhost:"));
 }
 
+/*
+ * is_own_listener - would a connection to server come back to us? Other names than localhost,
+ * and our other addresses, show when the connection stands (lib/net/own_listeners.h).
+ */
+static bool
+is_own_listener(const struct config *config, const char *server)
+{
+	const struct config_listener *listeners = config->listeners.items;
+	struct sockaddr_storage to, ours;
+	char host[256];
+	uint16_t port;
+
+	if (!address_split(server, 25, host, sizeof(host), &port, NULL))
+		return false;
+	const bool is_localhost = view_eq_nocase(view_of(host), VIEW("localhost"));
+	if (!address_from_host(is_localhost ? "127.0.0.1" : host, port, &to))
+		return false;
+	for (size_t i = 0; i < config->listeners.count; i++) {
+		if (listeners[i].listen == NULL ||
+		    !address_parse(listeners[i].listen, &ours, NULL))
+			continue;
+		if (address_eq(&to, &ours))
+			return true;
+		address_host_text(&ours, host);
+		if (address_port(&ours) == address_port(&to) && address_is_loopback(&to) &&
+		    (strcmp(host, "::") == 0 || strcmp(host, "0.0.0.0") == 0))
+			return true;
+	}
+	return false;
+}
+
 /* ---- listeners ---- */
 
 static void
@@ -181,8 +212,8 @@ check_backend_passwd(
 }
 
 static void
-check_backend_upstream(
-    const struct config_backend *b, const char *path, struct conf_errors *errors)
+check_backend_upstream(const struct config *config, const struct config_backend *b,
+    const char *path, struct conf_errors *errors)
 {
 	const struct stray strays[] = { { "file", b->file != NULL } };
 	struct err err = { 0 };
@@ -192,10 +223,15 @@ check_backend_upstream(
 	check_present(
 	    errors, b->where, path, "server", b->server, "where are passwords proven?");
 	check_strays(errors, b->where, path, "upstream", strays, ARRAY_LEN(strays));
-	if (b->server == NULL || address_split(b->server, 0, host, sizeof(host), &port, &err))
+	if (b->server == NULL)
 		return;
 	snprintf(text, sizeof(text), "%s.server", path);
-	conf_error(errors, b->where, text, "%s", err.text);
+	if (!address_split(b->server, 0, host, sizeof(host), &port, &err))
+		conf_error(errors, b->where, text, "%s", err.text);
+	else if (is_own_listener(config, b->server))
+		conf_error(errors, b->where, text,
+		    "%s is one of the gate's own listeners: it would ask itself for ever",
+		    b->server);
 }
 
 void
@@ -214,7 +250,7 @@ config_check_auth(const struct loaded_config *c, struct conf_errors *errors)
 		if (backends[i].type == BACKEND_PASSWD)
 			check_backend_passwd(&backends[i], path, errors);
 		else
-			check_backend_upstream(&backends[i], path, errors);
+			check_backend_upstream(&c->config, &backends[i], path, errors);
 	}
 }
 
@@ -282,31 +318,6 @@ config_check_domains(const struct loaded_config *c, struct conf_errors *errors)
 }
 
 /* ---- upstreams ---- */
-
-/* is_own_listener - would mail to server come back to us? Only numeric addresses can tell. */
-static bool
-is_own_listener(const struct config *config, const char *server)
-{
-	const struct config_listener *listeners = config->listeners.items;
-	struct sockaddr_storage to, ours;
-
-	if (!address_parse(server, &to, NULL))
-		return false;
-	for (size_t i = 0; i < config->listeners.count; i++) {
-		char host[INET6_ADDRSTRLEN];
-
-		if (listeners[i].listen == NULL ||
-		    !address_parse(listeners[i].listen, &ours, NULL))
-			continue;
-		if (address_eq(&to, &ours))
-			return true;
-		address_host_text(&ours, host);
-		if (address_port(&ours) == address_port(&to) && address_is_loopback(&to) &&
-		    (strcmp(host, "::") == 0 || strcmp(host, "0.0.0.0") == 0))
-			return true;
-	}
-	return false;
-}
 
 static void
 check_servers(const struct config *config, const struct config_upstream *u, const char *path,

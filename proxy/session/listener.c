@@ -8,6 +8,7 @@
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/net/address.h"
+#include "lib/net/own_listeners.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -206,6 +207,22 @@ listeners_bind(
 	return false;
 }
 
+/* tell_own - where we listen, to whom we must not send mail. */
+static void
+tell_own(const struct listeners *set)
+{
+	size_t count = 0;
+
+	for (const struct listener *l = set->first; l != NULL; l = l->next)
+		count++;
+	struct sockaddr_storage *addresses = mem_calloc(count + 1, sizeof(*addresses));
+	count = 0;
+	for (const struct listener *l = set->first; l != NULL; l = l->next)
+		addresses[count++] = l->address;
+	own_listeners_set(addresses, count);
+	mem_free(addresses);
+}
+
 void
 listeners_use(struct listeners *set, const struct snapshot *snapshot)
 {
@@ -219,6 +236,7 @@ listeners_use(struct listeners *set, const struct snapshot *snapshot)
 	sweep(set);
 	for (struct listener *l = set->first; l != NULL; l = l->next)
 		(void)event_add(l->event, NULL);
+	tell_own(set);
 }
 
 void

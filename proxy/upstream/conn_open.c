@@ -5,6 +5,7 @@
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/net/address.h"
+#include "lib/net/own_listeners.h"
 #include "proxy/upstream/conn_private.h"
 
 #include <stdio.h>
@@ -203,6 +204,11 @@ open_once(struct opening *o)
 				    : stream_connect(t->host, t->port, o->deadline_ms, o->err);
 	if (stream == NULL)
 		return false;
+	if (own_listeners_has(stream_fd(stream))) {
+		stream_abort(&stream);
+		return err_set(o->err, ERR_CONFIG,
+		    "it is one of the gate's own listeners: mail would go round in a loop");
+	}
 	o->conn = conn_make(t, stream);
 	if (read_greeting(o) && hello(o) && start_tls(o) && authenticate(o))
 		return true;

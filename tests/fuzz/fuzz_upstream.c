@@ -207,6 +207,13 @@ stream_is_quiet(struct stream *s)
 	return s->said.len == 0 && !s->is_closed;
 }
 
+int
+stream_fd(const struct stream *s)
+{
+	(void)s;
+	return -1;
+}
+
 const char *
 stream_peer(const struct stream *s)
 {

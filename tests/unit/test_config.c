@@ -108,6 +108,19 @@ static const struct error_case error_cases[] = {
 	{ "an upstream that is the gate itself",
 	    { .upstreams = "upstreams: ( { name = \"mta\"; servers = \"127.0.0.1:587\"; } );" },
 	    ":6: upstreams[0].servers[0]: 127.0.0.1:587 is one of the gate's own listeners" },
+	{ "an upstream that is the gate itself, by the name of every machine",
+	    { .upstreams = "upstreams: ( { name = \"mta\"; servers = \"LocalHost:587\"; } );" },
+	    ":6: upstreams[0].servers[0]: LocalHost:587 is one of the gate's own listeners" },
+	{ "an upstream that is the gate itself, by the port that is left out",
+	    { .listeners =
+		    "listeners: ( { listen = \"127.0.0.1:25\"; role = \"submission\"; } );",
+		.upstreams = "upstreams: ( { name = \"mta\"; servers = \"127.0.0.1\"; } );" },
+	    ":6: upstreams[0].servers[0]: 127.0.0.1 is one of the gate's own listeners" },
+	{ "a backend that asks the gate itself",
+	    { .auth =
+		    "auth: { backends = ( { type = \"upstream\"; server = \"127.0.0.1:587\"; } "
+		    "); };" },
+	    ":4: auth.backends[0].server: 127.0.0.1:587 is one of the gate's own listeners" },
 	{ "an upstream that is the gate itself, listening everywhere",
 	    { .listeners = "listeners: ( { listen = \"[::]:587\"; role = \"submission\"; } );",
 		.upstreams =
