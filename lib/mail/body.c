@@ -8,6 +8,7 @@
 #include "lib/mail/body.h"
 
 #include "lib/base/mem.h"
+#include "lib/mail/body_guard.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,9 +26,10 @@ struct body_store {
 
 	char *block; /* owned; room octets, of which len are in use, at most memory_octets */
 	size_t room, len;
-	uint64_t written; /* octets in the file */
-	int fd;		  /* of the file; -1: none */
-	void *map;	  /* of the sealed file, written octets; NULL: none */
+	uint64_t written;	 /* octets in the file */
+	int fd;			 /* of the file; -1: none */
+	void *map;		 /* of the sealed file, written octets; NULL: none */
+	struct body_guard guard; /* of the map */
 	bool is_in_file, is_sealed, has_failed;
 };
 
@@ -50,8 +52,10 @@ body_destroy(struct body_store **b)
 
 	if (s == NULL)
 		return;
-	if (s->map != NULL)
+	if (s->map != NULL) {
+		body_guard_remove(&s->guard);
 		munmap(s->map, (size_t)s->written);
+	}
 	if (s->fd >= 0)
 		close(s->fd);
 	mem_free(s->block);
@@ -196,6 +200,7 @@ body_seal(struct body_store *b, struct err *err)
 			    "cannot map a temporary file of %llu octets",
 			    (unsigned long long)b->written);
 		b->map = map;
+		body_guard_add(&b->guard, map, (size_t)b->written);
 		close(b->fd);
 		b->fd = -1;
 		mem_free(b->block);
@@ -215,4 +220,10 @@ body_view(const struct body_store *b)
 	if (b->map != NULL)
 		return view_make(b->map, (size_t)b->written);
 	return view_make(b->block != NULL ? b->block : "", b->len);
+}
+
+bool
+body_is_intact(const struct body_store *b)
+{
+	return b->map == NULL || !atomic_load(&b->guard.has_lost);
 }

@@ -33,4 +33,10 @@ bool body_is_in_file(const struct body_store *b);
 MUST_CHECK bool body_seal(struct body_store *b, struct err *err);
 struct view body_view(const struct body_store *b);
 
+/*
+ * body_is_intact - false: part of the file could not be read back, and what was seen of it were
+ * zeros (body_guard.h). To be asked behind the last look at the view.
+ */
+bool body_is_intact(const struct body_store *b);
+
 #endif

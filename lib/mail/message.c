@@ -346,6 +346,12 @@ write_piece(struct view *waiting, struct view next, message_sink sink, void *con
 }
 
 bool
+message_is_intact(const struct message *m)
+{
+	return body_is_intact(m->store) && (m->body == NULL || body_is_intact(m->body));
+}
+
+bool
 message_write(const struct message *m, message_sink sink, void *context)
 {
 	struct view waiting = { "", 0 };

@@ -136,6 +136,10 @@ void edits_describe(const struct edits *e, const struct message *m, const struct
 /* message_commit - make the edits real, all of them; e is empty afterwards. Bad index: BUG. */
 void message_commit(struct message *m, struct edits *e);
 
+/* message_is_intact - false: what was seen of its content so far was not all of it
+ * (body_is_intact). Whoever hands it on asks before that counts. */
+bool message_is_intact(const struct message *m);
+
 /* message_write - hand the message out in order, in pieces; stops when sink answers false. */
 typedef bool (*message_sink)(void *context, struct view piece);
 MUST_CHECK bool message_write(const struct message *m, message_sink sink, void *context);

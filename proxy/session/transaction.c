@@ -248,6 +248,16 @@ pass_on(struct session *s, const struct message *message, struct smtp_reply *rep
 	return "upstream";
 }
 
+/* refuse_lost - the disk has lost what the chain looked at. */
+static const char *
+refuse_lost(struct session *s, struct smtp_reply *reply_out)
+{
+	log_event(LEVEL_ERROR, "msg.not_stored", LOG_STR("id", s->facts.message_id),
+	    LOG_STR("reason", "the temporary file could not be read back"));
+	reply_make(REPLY_STORE, NULL, reply_out);
+	return "gate";
+}
+
 void
 transaction_finish(struct session *s, struct smtp_reply *reply_out)
 {
@@ -260,7 +270,9 @@ transaction_finish(struct session *s, struct smtp_reply *reply_out)
 		arrival_add_received(message, &s->facts, s->service->config);
 		bool go = session_judge(s, STAGE_MESSAGE, NULL, message, reply_out);
 		s->tx->chain_ms = (uint64_t)(clock_mono_ms() - before_ms);
-		if (go)
+		if (!message_is_intact(message)) /* no word of the chain counts */
+			outcome.by = refuse_lost(s, reply_out);
+		else if (go)
 			outcome.by = pass_on(s, message, reply_out);
 	}
 	log_done(s, message, &outcome);

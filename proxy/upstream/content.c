@@ -143,6 +143,17 @@ send_last(struct writer *w)
 	return started ? CONTENT_UNSURE : CONTENT_DEAD;
 }
 
+/* finish - behind the last look at the content. */
+static enum content_result
+finish(struct writer *w, const struct message *message, bool is_whole)
+{
+	if (!message_is_intact(message)) {
+		err_set(w->err, ERR_IO, "the content could not be read back");
+		return CONTENT_LOST;
+	}
+	return is_whole ? send_last(w) : why_not(w);
+}
+
 enum content_result
 content_send(struct conn *c, const struct message *message, int64_t timeout_ms,
     int64_t deadline_ms, struct err *err)
@@ -153,10 +164,7 @@ content_send(struct conn *c, const struct message *message, int64_t timeout_ms,
 	enum content_result result;
 
 	buf_init(&w.out, ROOM);
-	if (message_write(message, add_piece, &w))
-		result = send_last(&w);
-	else
-		result = why_not(&w);
+	result = finish(&w, message, message_write(message, add_piece, &w));
 	buf_finish(&w.out);
 	return result;
 }
@@ -186,10 +194,20 @@ content_send_chunk(struct conn *c, const struct message *message, int64_t timeou
 	buf_init(&w.out, ROOM);
 	if (!buf_printf(&w.out, "BDAT %llu LAST\r\n", (unsigned long long)size))
 		BUG("a command does not fit");
-	if (message_write(message, add_piece, &w) && (!is_short || add_piece(&w, VIEW("\r\n"))))
-		result = send_last(&w);
-	else
-		result = why_not(&w);
+	const bool is_whole =
+	    message_write(message, add_piece, &w) && (!is_short || add_piece(&w, VIEW("\r\n")));
+	result = finish(&w, message, is_whole);
 	buf_finish(&w.out);
 	return result;
+}
+
+void
+content_give_up(enum content_result result, struct smtp_reply *reply_out)
+{
+	if (result == CONTENT_LOST)
+		smtp_reply_set(reply_out, 451, "4.3.0",
+		    "Message could not be read back from the disk, try again later");
+	else
+		smtp_reply_set(
+		    reply_out, 554, "5.6.0", "Bare CR, bare LF or NUL in the message");
 }

@@ -16,6 +16,7 @@ enum content_result {
 	CONTENT_UNSURE, /* the write with the final dot failed: it may be there or not */
 	CONTENT_DEAD,	/* the connection ended before; no final dot went out */
 	CONTENT_BAD,	/* not fit to be sent; no final dot went out */
+	CONTENT_LOST,	/* it could not be read back whole; no final dot went out */
 	CONTENT_EARLY,	/* the server has talked before it had all: conn_early_reply */
 };
 
@@ -28,6 +29,10 @@ MUST_CHECK enum content_result content_send(struct conn *c, const struct message
  * reply is due. A last line without CRLF gets one, as with DATA. */
 MUST_CHECK enum content_result content_send_chunk(struct conn *c, const struct message *message,
     int64_t timeout_ms, int64_t deadline_ms, struct err *err);
+
+/* content_give_up - what the client hears of CONTENT_BAD and CONTENT_LOST, whoever it was for.
+ */
+void content_give_up(enum content_result result, struct smtp_reply *reply_out);
 
 /*
  * content_is_clean - v continues a text in which every CR is followed by LF, every LF preceded

@@ -65,6 +65,10 @@ fill(int fd, const struct maildir_delivery *d, const struct message *message)
 	ok = file_add(&f, buf_view(&d->head)) && message_write(message, file_add, &f) &&
 	     file_flush(&f) && fsync(fd) == 0;
 	buf_finish(&f.out);
+	if (ok && !message_is_intact(message)) {
+		errno = EIO;
+		ok = false;
+	}
 	return ok;
 }
 

@@ -512,8 +512,8 @@ send_content(
 		unsure(d, &err, reply_out);
 		return true;
 	case CONTENT_BAD:
-		smtp_reply_set(
-		    reply_out, 554, "5.6.0", "Bare CR, bare LF or NUL in the message");
+	case CONTENT_LOST:
+		content_give_up(result, reply_out);
 		log_fail(d, conn_peer(d->conn), &err);
 		pool_drop(d->base.upstream->pool, &d->conn);
 		d->is_open = false;
