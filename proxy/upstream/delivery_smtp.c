@@ -19,7 +19,9 @@
 
 #define CALL_MAX_MS \
 	240000 /* for one call but the final reply: under the 5 minutes of RFC 5321 4.5.3.2 */
-#define RSET_MAX_MS 5000
+/* From the end of the chain to our answer: a client waits ten minutes for it (4.5.3.2.6). */
+#define FINAL_MAX_MS 540000
+#define RSET_MAX_MS  5000
 
 struct smtp_delivery {
 	struct delivery base; /* first */
@@ -38,7 +40,7 @@ struct smtp_delivery {
 	uint32_t warm_tried, new_tried; /* servers, as bits */
 	uint32_t unfit;			/* those that lack something */
 	unsigned lacking;		/* what: RELAY_* */
-	int64_t deadline_ms;
+	int64_t deadline_ms, final_by_ms;
 	struct smtp_reply last_421; /* code 0: none */
 	struct smtp_reply doom;	    /* code 0: not doomed */
 };
@@ -68,6 +70,7 @@ begin_call(struct smtp_delivery *d)
 	d->warm_tried = d->new_tried = d->unfit = 0;
 	d->lacking = 0;
 	d->deadline_ms = clock_mono_ms() + CALL_MAX_MS;
+	d->final_by_ms = clock_mono_ms() + FINAL_MAX_MS;
 	d->last_421.code = 0;
 }
 
@@ -451,7 +454,8 @@ unsure(struct smtp_delivery *d, const struct err *err, struct smtp_reply *reply_
 static void
 finish(struct smtp_delivery *d, struct smtp_reply *reply_out)
 {
-	int64_t by = clock_mono_ms() + d->base.upstream->config->final_timeout_ms;
+	const int64_t own = clock_mono_ms() + d->base.upstream->config->final_timeout_ms;
+	const int64_t by = own < d->final_by_ms ? own : d->final_by_ms;
 	const int64_t began_us = delivery_began_us(&d->base);
 	struct err err = { .kind = ERR_NONE };
 	const bool is_answered = conn_get_reply(d->conn, by, reply_out, &err);
