@@ -136,6 +136,13 @@ class Client:
             raise ClientError("half-close is for connections in clear")
         self.sock.shutdown(socket.SHUT_WR)
 
+    def end_tls(self):
+        """close_notify, and the peer's; what is said from now on is in clear."""
+        try:
+            self.sock = self.sock.unwrap()
+        except (ssl.SSLError, ConnectionError, OSError) as error:
+            raise Closed(f"the end of TLS failed: {error}") from error
+
     def reset(self):
         """Close by RST."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

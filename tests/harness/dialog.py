@@ -523,6 +523,9 @@ class Dialog:
     def do_half_close(self, _s):
         self.talk.client.half_close()
 
+    def do_tls_end(self, _s):
+        self.talk.client.end_tls()
+
     def do_reset(self, _s):
         self.talk.client.reset()
 
