@@ -9,11 +9,13 @@
   - a page or file of this repository that a document links to exists;
   - every event name that the code logs, and every metric that it counts, stands in
     docs/OPERATIONS.md;
+  - each row of the table of defences in docs/SECURITY.md names source files and tests that exist;
   - every sub-command has a manual page, or is named in gatepost(8).
 
 usage: check_docs.py BINARY
 """
 
+import glob
 import os
 import re
 import subprocess
@@ -93,6 +95,56 @@ def check_events():
                 yield f"{page} does not name the metric {metric} ({path})"
 
 
+SECURITY = "docs/SECURITY.md"
+TESTS_OF = {"unit": "tests/unit/test_{}.c", "fuzz": "tests/fuzz/fuzz_{}.c",
+            "interop": "tests/interop/test_{}.py", "dialog": "tests/dialog/{}-*.dlg",
+            "fault": "tests/fault/{}.py"}
+
+
+def named_tests(text):
+    """(kind, name) of each test in "dialogs 435 to 444; unit a, b (what); interop c"."""
+    text = re.sub(r"\([^()]*\)", "", re.sub(r"`[^`]*`", "", text))
+    kind = None
+    for item in re.split(r"[;,]", text):
+        words = item.split() if "[" not in item else []  # a link: see check_links
+        if words and words[0].rstrip("s") in TESTS_OF:
+            kind = words.pop(0).rstrip("s")
+        if kind == "dialog" and len(words) == 3 and words[1] == "to":
+            yield kind, words[0]
+            yield kind, words[2]
+        elif words:
+            yield kind, " ".join(words)
+
+
+def missing_sources(cell):
+    """A name without a folder is in that of the one before."""
+    folder = ""
+    for path in re.findall(r"`([^`]+)`", cell):
+        if glob.glob(path):
+            folder = os.path.dirname(path.rstrip("/"))
+        elif not glob.glob(os.path.join(folder, path)):
+            yield path
+
+
+def check_security():
+    table = sources.read(SECURITY).split("| class |")[-1].split("\n\n")[0]
+    rows = [re.split(r"(?<!\\) \| ", row.strip("| ")) for row in table.split("\n")[2:]]
+    if not rows:
+        yield f"{SECURITY} has no table of defences (tools/check_docs.py must be wrong)"
+    for row in rows:
+        if len(row) != 4:
+            yield f"{SECURITY}: {row[0]}: has {len(row)} columns"
+            continue
+        for path in missing_sources(row[2]):
+            yield f"{SECURITY}: {row[0]}: {path} does not exist"
+        tests = list(named_tests(row[3]))
+        if not tests:
+            yield f"{SECURITY}: {row[0]}: nothing shows it"
+        for kind, name in tests:
+            if kind is None or not glob.glob(TESTS_OF[kind].format(name)):
+                yield f"{SECURITY}: {row[0]}: there is no {kind or 'test'} {name}"
+
+
 def check_commands(binary):
     _, usage = output(binary, "--help")
     names = re.findall(r"^  ([a-z-]+) {2,}", usage, re.M)
@@ -114,6 +166,7 @@ def main():
         print(f"there is no {binary}")
         return 1
     found = [*check_manual(binary), *check_filters(binary), *check_keys(), *check_links(), *check_events(),
+             *check_security(),
              *check_commands(binary)]
     for text in sorted(set(found)):
         print(text)
