@@ -77,7 +77,8 @@ static inline void
 server_hears(struct stream *s, struct view line)
 {
 	static const char ehlo[] =
-	    "250-mta.test\r\n250-PIPELINING\r\n250-SIZE 1000000\r\n250 8BITMIME\r\n";
+	    "250-mta.test\r\n250-PIPELINING\r\n250-SIZE 1000000\r\n250-DSN\r\n"
+	    "250-SMTPUTF8\r\n250 8BITMIME\r\n";
 
 	if (view_starts(line, VIEW("EHLO "))) {
 		server_says(s, VIEW(ehlo));
