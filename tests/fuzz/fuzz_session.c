@@ -34,7 +34,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define MONO_MS	  1000000
+#define DAY_MS	  86400000
 #define REAL_S	  1700000000
 #define RUNS_MAX  20000 /* of one session between two pieces */
 #define HEARD_MAX (1 << 20)
@@ -43,6 +43,7 @@ enum option {
 	OPTION_INBOUND = 1,
 	OPTION_IMPLICIT = 2, /* TLS from the first octet */
 	OPTION_PROXIED = 4,  /* a PROXY header comes first */
+	OPTION_CHUNKING = 8, /* the servers offer it */
 };
 
 static char folder[] = "/tmp/gatepost-fuzz-XXXXXX";
@@ -51,10 +52,11 @@ static struct snapshot *snapshot;
 /* Of the input at hand. */
 static struct session *session;
 static enum session_wait waits_for;
-static int64_t deadline_ms, now_ms;
+static int64_t deadline_ms, began_ms, now_ms;
 static int client; /* its end; -1: closed */
 static bool client_is_deaf;
 static bool is_submission;
+static size_t said_in_clear, answers_in_clear; /* before TLS, if it is up */
 static struct buf heard;
 
 /* ---- what there is once ---- */
@@ -199,6 +201,13 @@ choose_listener(unsigned options)
 }
 
 static void
+set_time(int64_t ms)
+{
+	now_ms = ms > now_ms ? ms : now_ms;
+	clock_fake_set(now_ms, REAL_S + (now_ms - began_ms) / 1000);
+}
+
+static void
 begin(unsigned options)
 {
 	const struct sockaddr_in from = { .sin_family = AF_INET,
@@ -215,13 +224,15 @@ begin(unsigned options)
 	client_looked_until = 0;
 	script_next = script_count = 0;
 	server_has_mail = false;
+	server_has_chunking = (options & OPTION_CHUNKING) != 0;
 	server_oks = 0;
 	memset(&tls, 0, sizeof(tls));
 	buf_init(&client_said, HEARD_MAX);
 	buf_init(&heard, HEARD_MAX);
 	session_set_draining(false);
-	now_ms = MONO_MS;
-	clock_fake_set(now_ms, REAL_S);
+	began_ms += DAY_MS; /* what is remembered of clients is over */
+	now_ms = began_ms;
+	set_time(now_ms);
 	session = session_create(
 	    ends[1], &address, snapshot_hold(snapshot), choose_listener(options));
 	waits_for = session_first_wait(session);
@@ -255,7 +266,11 @@ is_ready(void)
 	struct pollfd gate = { .fd = session_fd(session),
 		.events = waits_for == WAIT_WRITE ? POLLOUT : POLLIN };
 
-	return waits_for == WAIT_TURN || poll(&gate, 1, 0) > 0;
+	if (waits_for != WAIT_READ && waits_for != WAIT_WRITE && waits_for != WAIT_TURN)
+		set_time(deadline_ms); /* a pause, whatever the client does */
+	else if (waits_for != WAIT_TURN)
+		return poll(&gate, 1, 0) > 0;
+	return true;
 }
 
 static void
@@ -271,37 +286,59 @@ run(enum session_wake why)
 	}
 }
 
+/* tls_begins - the greeting may come later: under TLS from the first octet. */
+static void
+tls_begins(void)
+{
+	struct replies replies;
+
+	listen_on();
+	replies_read(&replies, buf_view(&heard));
+	said_in_clear = client_said.len;
+	answers_in_clear = replies.answers > 0 ? replies.answers : 1;
+}
+
+static size_t
+lines_from(size_t at)
+{
+	size_t lines = 0;
+
+	for (; at < client_said.len; at++)
+		lines += client_said.p[at] == '\n';
+	return lines;
+}
+
 /* What must hold whenever the client has been told all there is. */
 static void
 check_replies(void)
 {
 	struct replies replies;
-	size_t reasons = 3; /* the greeting, and two last words */
 
 	replies_read(&replies, buf_view(&heard));
-	for (size_t i = 0; i < client_said.len; i++)
-		reasons += client_said.p[i] == '\n';
-	check(replies.count <= reasons, "no more replies than commands");
+	check(replies.answers <= 1 + lines_from(0), "no more replies than commands");
+	check(!tls.is_up || replies.answers <= answers_in_clear + lines_from(said_in_clear),
+	    "what was said in clear is not answered under TLS");
 	check(replies.messages <= server_oks, "a message's 250 is the upstream's");
 	check(replies.logins == 0 || tls.is_up, "nobody logs in without TLS");
 	if (client < 0 || client_is_deaf || waits_for == WAIT_WRITE)
 		return;
 	check(!server_has_mail || !is_submission || replies.logins > 0,
 	    "nobody sends without a login");
-	check(script_count > 0 || replies.messages == server_oks,
+	check(script_count > 0 || replies.queued == server_oks,
 	    "what the upstream has, the client knows of");
 }
 
 static void
-message_arrived(struct view content)
+message_arrived(struct view content, bool is_chunk)
 {
 	struct buf message;
 	size_t used;
 
 	buf_init(&message, MESSAGE_ROOM);
-	check(wire_message(content, &message, &used) && used == content.len,
+	check(is_chunk || (wire_message(content, &message, &used) && used == content.len),
 	    "a message ends where it ends");
-	check(client_message_is(buf_view(&message)), "a message is as the client sent it");
+	check(client_message_is(is_chunk ? content : buf_view(&message)),
+	    "a message is as the client sent it");
 	buf_finish(&message);
 }
 
@@ -324,8 +361,7 @@ send_octets(struct view octets)
 static void
 pass_time(int64_t seconds)
 {
-	now_ms += seconds * 1000;
-	clock_fake_set(now_ms, REAL_S + (now_ms - MONO_MS) / 1000);
+	set_time(now_ms + seconds * 1000);
 	run(now_ms >= deadline_ms ? WAKE_TIMEOUT : WAKE_READY);
 }
 
@@ -412,6 +448,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	end_session();
 	leave();
+	fprintf(stderr, "%.*s== oks %u\n", (int)heard.len, heard.p, server_oks);
 	upstream_destroy(&u);
 	buf_finish(&client_said);
 	buf_finish(&heard);

@@ -2,8 +2,8 @@
 /*
  * For the session's fuzzer: what a client has sent, by a second reading that shares no code
  * with the gate, and whether what arrived at the upstream is one of its messages: begun right
- * behind a DATA line, ended by CRLF.CRLF, every octet the same, but for fields on top and those
- * few that links take out.
+ * behind a DATA line and ended by CRLF.CRLF, or chunks up to one that is the last; every octet
+ * the same, but for fields on top and those few that links take out.
  */
 #ifndef GATEPOST_TESTS_SESSION_MESSAGES_H
 #define GATEPOST_TESTS_SESSION_MESSAGES_H
@@ -147,6 +147,64 @@ is_data_line(struct view before)
 	       view_trim(view_from(line, 4)).len <= 2 && line.len >= 6;
 }
 
+/* bdat_line - "BDAT n" or "BDAT n LAST" with its CRLF; false: another line. */
+static inline bool
+bdat_line(struct view line, size_t *size_out, bool *is_last_out)
+{
+	const struct view size = view_trim(view_from(line, 5));
+	size_t n = 0;
+
+	if (!view_starts_nocase(line, VIEW("BDAT ")))
+		return false;
+	for (*size_out = 0; n < size.len && size.p[n] >= '0' && size.p[n] <= '9'; n++)
+		*size_out = *size_out < MESSAGE_ROOM
+				? 10 * *size_out + (size_t)(size.p[n] - '0')
+				: *size_out;
+	*is_last_out = view_eq_nocase(view_trim(view_from(size, n)), VIEW("LAST"));
+	return true;
+}
+
+/*
+ * chunk_message - the octets of the chunks from here on, up to and with the last one, ended as
+ * a message is; other commands may stand between. False: there is no last one.
+ */
+static inline bool
+chunk_message(struct view from, struct buf *out, size_t *used_out)
+{
+	size_t at = 0, len, size;
+	bool is_last = false;
+
+	buf_clear(out);
+	while (!is_last) {
+		const struct view rest = view_from(from, at);
+
+		len = line_length(rest);
+		if (len == SIZE_MAX)
+			return false;
+		at += len;
+		if (!bdat_line(view_make(rest.p, len), &size, &is_last))
+			continue;
+		if (size > from.len - at)
+			return false;
+		check(buf_add(out, from.p + at, size), "room for a message");
+		at += size;
+	}
+	*used_out = at;
+	if (out->len > 0 && !view_ends_nocase(buf_view(out), VIEW("\r\n")))
+		check(buf_add_str(out, "\r\n"), "room for a message");
+	return true;
+}
+
+/* message_at - the client's message that may begin here, behind DATA or with a chunk. */
+static inline bool
+message_at(struct view all, size_t at, struct buf *out, size_t *used_out)
+{
+	if (at >= 6 && all.p[at - 1] == '\n' && is_data_line(view_make(all.p, at)))
+		return wire_message(view_from(all, at), out, used_out);
+	return view_starts_nocase(view_from(all, at), VIEW("BDAT ")) &&
+	       chunk_message(view_from(all, at), out, used_out);
+}
+
 /* client_message_is - one of what the client has sent since the last one. */
 static inline bool
 client_message_is(struct view arrived)
@@ -158,8 +216,7 @@ client_message_is(struct view arrived)
 
 	buf_init(&message, MESSAGE_ROOM);
 	for (size_t at = client_looked_until; at < all.len && !found; at++) {
-		if (at < 6 || all.p[at - 1] != '\n' || !is_data_line(view_make(all.p, at)) ||
-		    !wire_message(view_from(all, at), &message, &used))
+		if (!message_at(all, at, &message, &used))
 			continue;
 		found = is_same_message(buf_view(&message), arrived);
 		if (found)

@@ -15,8 +15,10 @@
 
 struct replies {
 	size_t count;
+	size_t answers;	   /* of these: to a command; the others close, or are 421 */
 	size_t logins;	   /* 235 */
 	size_t messages;   /* a 2xx right behind a 354 */
+	size_t queued;	   /* a server's own word, if it is the usual one */
 	bool is_over;	   /* 421 or 221 was said */
 	int last;	   /* code */
 	bool is_in_middle; /* a line with a hyphen came last */
@@ -92,7 +94,9 @@ check_line(struct replies *r, struct view line, bool is_ehlo)
 	if (r->is_in_middle)
 		return;
 	r->count++;
+	r->answers += code != 421 && !view_ends_nocase(line, VIEW("closing"));
 	r->logins += code == 235;
+	r->queued += view_eq(view_from(line, 4), VIEW("2.0.0 Ok: queued as X"));
 	r->is_over = code == 421 || code == 221;
 }
 

@@ -11,27 +11,29 @@
 #include "lib/base/buf.h"
 #include "lib/base/mem.h"
 #include "proxy/upstream/conn.h"
-#include "tests/fuzz/session_check.h"
+#include "tests/fuzz/session_messages.h"
 
 #define SERVER_LINE_MAX	   1024
 #define SERVER_CONTENT_MAX (1 << 20)
 
-enum server_state { SERVER_IDLE, SERVER_MAIL, SERVER_RCPT, SERVER_CONTENT };
+enum server_state { SERVER_IDLE, SERVER_MAIL, SERVER_RCPT, SERVER_CONTENT, SERVER_CHUNK };
 
 struct stream {
 	struct view said; /* and not yet read */
 	bool is_closed;	  /* behind that */
 	enum server_state state;
 	struct buf content; /* as it came */
+	size_t chunk_len;   /* octets of it that are to come */
 };
 
 static struct view server_script[64]; /* borrowed from the input */
 static size_t script_next, script_count;
-static bool server_has_mail; /* some server has heard MAIL */
-static unsigned server_oks;  /* 250 to a final dot, and the gate could read it */
+static bool server_has_chunking; /* offers it */
+static bool server_has_mail;	 /* some server has heard MAIL */
+static unsigned server_oks;	 /* 250 to a final dot, and the gate could read it */
 
-/* message_arrived - content as it came, with its dot. */
-static void message_arrived(struct view content);
+/* message_arrived - content as it came: with its dot, or in a chunk. */
+static void message_arrived(struct view content, bool is_chunk);
 
 static inline void
 server_script_add(struct view piece)
@@ -76,12 +78,13 @@ starts_250(struct view v)
 static inline void
 server_hears(struct stream *s, struct view line)
 {
+	static const char chunking[] = "250-mta.test\r\n250-CHUNKING\r\n250 8BITMIME\r\n";
 	static const char ehlo[] =
 	    "250-mta.test\r\n250-PIPELINING\r\n250-SIZE 1000000\r\n250-DSN\r\n"
 	    "250-SMTPUTF8\r\n250 8BITMIME\r\n";
 
 	if (view_starts(line, VIEW("EHLO "))) {
-		server_says(s, VIEW(ehlo));
+		server_says(s, server_has_chunking ? VIEW(chunking) : VIEW(ehlo));
 	} else if (view_starts(line, VIEW("MAIL FROM:<"))) {
 		check(s->state == SERVER_IDLE, "MAIL begins a transaction");
 		server_has_mail = true;
@@ -106,6 +109,18 @@ server_hears(struct stream *s, struct view line)
 }
 
 static inline void
+server_has_all(struct stream *s, struct view all)
+{
+	const bool is_chunk = s->state == SERVER_CHUNK;
+
+	server_says(s, VIEW("250 2.0.0 Ok: queued as X\r\n"));
+	s->state = SERVER_IDLE;
+	server_oks += starts_250(s->said);
+	message_arrived(all, is_chunk);
+	buf_clear(&s->content);
+}
+
+static inline void
 server_takes(struct stream *s, struct view data)
 {
 	const struct view end = VIEW("\r\n.\r\n");
@@ -113,17 +128,35 @@ server_takes(struct stream *s, struct view data)
 
 	check(buf_add(&s->content, data.p, data.len), "no more content than a message has");
 	all = buf_view(&s->content);
+	if (s->state == SERVER_CHUNK) {
+		check(all.len <= s->chunk_len, "nothing behind the chunk");
+		if (all.len == s->chunk_len)
+			server_has_all(s, all);
+		return;
+	}
 	for (size_t i = 0; i + end.len <= all.len; i++) {
 		if (memcmp(all.p + i, end.p, end.len) != 0)
 			continue;
 		check(i + end.len == all.len, "nothing behind the dot");
-		server_says(s, VIEW("250 2.0.0 Ok: queued as X\r\n"));
-		s->state = SERVER_IDLE;
-		server_oks += starts_250(s->said);
-		message_arrived(all);
-		buf_clear(&s->content);
+		server_has_all(s, all);
 		return;
 	}
+}
+
+/* server_hears_chunk - the command, and the first of its octets maybe. */
+static inline void
+server_hears_chunk(struct stream *s, struct view data)
+{
+	const size_t line = view_find(data, '\n') + 1;
+	bool is_last;
+
+	check(server_has_chunking && s->state == SERVER_RCPT && s->said.len == 0,
+	    "BDAT behind RCPT, where it is offered");
+	check(line <= data.len && bdat_line(view_make(data.p, line), &s->chunk_len, &is_last) &&
+		  is_last,
+	    "one chunk, the last");
+	s->state = SERVER_CHUNK;
+	server_takes(s, view_from(data, line));
 }
 
 bool
@@ -132,8 +165,12 @@ stream_write(struct stream *s, struct view data, int64_t deadline_ms, struct err
 	(void)deadline_ms;
 	if (s->is_closed)
 		return err_set(err, ERR_IO, "closed");
-	if (s->state == SERVER_CONTENT) {
+	if (s->state == SERVER_CONTENT || s->state == SERVER_CHUNK) {
 		server_takes(s, data);
+		return true;
+	}
+	if (view_starts(data, VIEW("BDAT "))) {
+		server_hears_chunk(s, data);
 		return true;
 	}
 	check(data.len >= 2 && data.len <= SERVER_LINE_MAX &&
@@ -173,7 +210,8 @@ stream_abort(struct stream **s)
 void
 stream_close(struct stream **s)
 {
-	check(*s == NULL || (*s)->state != SERVER_CONTENT, "content without its dot is cut");
+	check(*s == NULL || ((*s)->state != SERVER_CONTENT && (*s)->state != SERVER_CHUNK),
+	    "content without its dot is cut");
 	stream_abort(s);
 }
 

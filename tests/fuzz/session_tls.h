@@ -23,6 +23,9 @@ struct ssl_st {
 	bool is_up, has_ended;
 };
 
+/* tls_begins - what was said in clear has no meaning from here on. */
+static void tls_begins(void);
+
 static struct ssl_st tls; /* one session at a time, and one handshake in it */
 
 static inline int
@@ -63,6 +66,8 @@ SSL_accept(SSL *ssl)
 	if (got < 0)
 		return tls_error(ssl, SSL_ERROR_WANT_READ);
 	ssl->is_up = got == 1 && octet == TLS_HELLO;
+	if (ssl->is_up)
+		tls_begins();
 	return tls_error(ssl, ssl->is_up ? SSL_ERROR_NONE : SSL_ERROR_SSL);
 }
 
