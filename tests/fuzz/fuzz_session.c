@@ -29,6 +29,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -288,13 +289,15 @@ run(enum session_wake why)
 
 /* tls_begins - the greeting may come later: under TLS from the first octet. */
 static void
-tls_begins(void)
+tls_begins(int fd)
 {
 	struct replies replies;
+	int unread = 0;
 
 	listen_on();
 	replies_read(&replies, buf_view(&heard));
-	said_in_clear = client_said.len;
+	check(ioctl(fd, FIONREAD, &unread) == 0, "what is behind the handshake");
+	said_in_clear = client_said.len - (size_t)unread;
 	answers_in_clear = replies.answers > 0 ? replies.answers : 1;
 }
 

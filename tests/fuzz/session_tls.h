@@ -24,7 +24,7 @@ struct ssl_st {
 };
 
 /* tls_begins - what was said in clear has no meaning from here on. */
-static void tls_begins(void);
+static void tls_begins(int fd);
 
 static struct ssl_st tls; /* one session at a time, and one handshake in it */
 
@@ -67,7 +67,7 @@ SSL_accept(SSL *ssl)
 		return tls_error(ssl, SSL_ERROR_WANT_READ);
 	ssl->is_up = got == 1 && octet == TLS_HELLO;
 	if (ssl->is_up)
-		tls_begins();
+		tls_begins(ssl->fd);
 	return tls_error(ssl, ssl->is_up ? SSL_ERROR_NONE : SSL_ERROR_SSL);
 }
 
