@@ -143,4 +143,26 @@ SSL_get_current_cipher(const SSL *ssl)
 	return NULL;
 }
 
+/* The client shows no certificate. */
+X509 *
+SSL_get0_peer_certificate(const SSL *ssl)
+{
+	(void)ssl;
+	return NULL;
+}
+
+long
+SSL_get_verify_result(const SSL *ssl)
+{
+	(void)ssl;
+	return X509_V_OK;
+}
+
+int
+SSL_session_reused(const SSL *ssl)
+{
+	(void)ssl;
+	return 0;
+}
+
 #endif
