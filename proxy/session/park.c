@@ -5,9 +5,12 @@
 #include "lib/base/clock.h"
 #include "lib/base/mem.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#define WAKE_TRIES 100
 
 struct park {
 	struct event_base *base; /* borrowed */
@@ -134,18 +137,32 @@ park_destroy(struct park **pp)
 	*pp = NULL;
 }
 
-void
-park_add(struct park *p, struct session *s)
+/*
+ * wake - the loop shall look into the inbox. Whoever finds the inbox not empty relies on this,
+ * so a write that fails is tried again; EAGAIN: it is awake more often than can be counted.
+ */
+static void
+wake(struct park *p)
 {
 	const uint64_t one = 1;
 
+	for (int i = 0; i < WAKE_TRIES; i++) {
+		if (write(p->wake_fd, &one, sizeof(one)) >= 0 || errno == EAGAIN)
+			return;
+	}
+	BUG("the loop cannot be woken");
+}
+
+void
+park_add(struct park *p, struct session *s)
+{
 	pthread_mutex_lock(&p->lock);
 	bool was_empty = p->inbox == NULL;
 	session_slot(s)->next = p->inbox;
 	p->inbox = s;
 	pthread_mutex_unlock(&p->lock);
 	if (was_empty)
-		(void)!write(p->wake_fd, &one, sizeof(one));
+		wake(p);
 }
 
 void
