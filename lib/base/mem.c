@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 /* Not by stdio, not by the log: both may want memory. */
-NORETURN static void
+void
 mem_run_out(void)
 {
 	static const char text[] = "gatepost: out of memory\n";

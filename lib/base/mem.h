@@ -18,4 +18,8 @@ MUST_CHECK char *mem_strdup(const char *s);
 MUST_CHECK char *mem_strndup(const char *s, size_t len); /* NUL-terminated copy of len octets */
 void mem_free(void *p);					 /* NULL is fine */
 
+/* mem_run_out - a library that has its memory elsewhere says that there is none: the same end.
+ */
+NORETURN void mem_run_out(void);
+
 #endif

@@ -50,6 +50,19 @@ answer_no_key(DKIM *dkim, DKIM_SIGINFO *sig, unsigned char *buffer, size_t size)
 	return DKIM_CBSTAT_NOTFOUND;
 }
 
+/* The library frees twice where there is no memory, so that must not be. */
+static void *
+library_alloc(void *closure UNUSED, size_t size)
+{
+	return mem_alloc(size);
+}
+
+static void
+library_free(void *closure UNUSED, void *p)
+{
+	mem_free(p);
+}
+
 bool
 dkim_hash_init(struct err *err)
 {
@@ -59,7 +72,7 @@ dkim_hash_init(struct err *err)
 	users++;
 	if (library != NULL)
 		return true;
-	library = dkim_init(NULL, NULL);
+	library = dkim_init(library_alloc, library_free);
 	if (library != NULL && dkim_libfeature(library, DKIM_FEATURE_SHA256) &&
 	    dkim_libfeature(library, DKIM_FEATURE_ED25519) &&
 	    dkim_options(library, DKIM_OP_SETOPT, DKIM_OPTS_FLAGS, &flags, sizeof(flags)) ==

@@ -16,12 +16,14 @@
  * not come to that: a/0, ip4:x/0, its own counter of look-ups (begun anew at each include), PTR
  * trouble, more than 511 octets of compiled terms, client addresses of this machine.
  */
+#include "lib/base/mem.h"
 #include "lib/domain/spf_private.h"
 
 #include "lib/mail/domain_name.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <errno.h>
 #include <pthread.h>
 
 #include <netinet/in.h>
@@ -42,6 +44,8 @@
 NORETURN static void
 on_library_error(const char *file UNUSED, int line UNUSED, const char *text)
 {
+	if (errno == ENOMEM)
+		mem_run_out();
 	BUG("libspf2: %s", text);
 }
 
@@ -238,7 +242,7 @@ on_lookup(SPF_dns_server_t *dns, const char *name, ns_type type, int should_cach
 	    : matches	    ? NETDB_SUCCESS
 			    : HOST_NOT_FOUND);
 	if (rr == NULL)
-		BUG("out of memory");
+		mem_run_out();
 	if (matches && SPF_dns_rr_buf_realloc(rr, 0, sizeof(rr->rr[0]->a)) == SPF_E_SUCCESS) {
 		rr->rr[0]->a.s_addr = htonl(INADDR_LOOPBACK);
 		rr->num_rr = 1;
@@ -340,6 +344,7 @@ map_result(struct spf_run *run, SPF_result_t result)
 static enum authres_result
 ask_library(struct spf_run *run)
 {
+	errno = 0; /* for on_library_error */
 	SPF_dns_server_t dns = {
 		.lookup = on_lookup,
 		.get_spf = on_get_spf,
@@ -353,12 +358,12 @@ ask_library(struct spf_run *run)
 
 	if (request == NULL ||
 	    SPF_request_set_env_from(request, "postmaster@" FIRST_NAME) != SPF_E_SUCCESS)
-		BUG("out of memory");
+		mem_run_out();
 	SPF_server_set_max_dns_mech(server, 100); /* ours is what counts */
 	set_client(request, &run->client);
 	(void)SPF_request_query_mailfrom(request, &response);
 	if (response == NULL)
-		BUG("out of memory");
+		mem_run_out();
 	result =
 	    run->is_stopped ? run->verdict : map_result(run, SPF_response_result(response));
 	SPF_response_free(response);
