@@ -95,7 +95,7 @@ endif
 .SUFFIXES:
 FORCE:
 .PHONY: FORCE all archive units check unit dialog interop test asan tsan fuzz fuzz-quick fuzz-bins fuzz-objects lint \
-	cover bench load loads docs demo run install clean deps format help
+	fault cover bench load loads docs demo run install clean deps format help
 
 # What plugins include; tools/plugin_api.py tells (make docs).
 HEADERS = $(shell cat dist/plugin.headers)
@@ -141,6 +141,12 @@ $(BUILD)/plugins/%.so: dist/examples/plugins/%.c $(BUILD)/.flags
 	@mkdir -p $(@D)
 	$(Q)$(CC) -I. -D_GNU_SOURCE -std=c17 $(WARNINGS) $(MODE_FLAGS) -fPIC -shared -MMD -MP -o $@ $<
 
+# For LD_PRELOAD, without the checks of sanitizers.
+$(BUILD)/tests/fault/%.so: tests/fault/%.c $(BUILD)/.flags
+	$(say) SHIM $@
+	@mkdir -p $(@D)
+	$(Q)$(CC) -D_GNU_SOURCE -std=c17 $(WARNINGS) -O2 -g -fPIC -shared -MMD -MP -o $@ $<
+
 $(BUILD)/tests/unit/%: $(BUILD)/tests/unit/%.o $(ARCHIVE)
 	$(say) LINK $@
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $< $(ARCHIVE) -lcmocka $(ALL_LIBS)
@@ -172,10 +178,15 @@ dialog: all
 interop: all $(INTEROP_BIN)
 	$(Q)$(PYTHON) tools/run_interop.py --build $(BUILD) --jobs $(JOBS) $(INTEROP)
 
-test: ## check, then real mail software as client and upstream; installs what it needs
+fault: all $(BUILD)/tests/fault/shim.so ## the Nth call of a kind fails (FAULT=3, FAULT=all); kill -9 under load (ROUNDS=200)
+	$(Q)$(PYTHON) tests/fault/run.py --build $(BUILD)
+	$(Q)$(PYTHON) tests/fault/kill.py --build $(BUILD)
+
+test: ## check, faults, then real mail software as client and upstream; installs what it needs
 	$(Q)tools/deps.sh build test
 	$(Q)$(MAKE) -j$(JOBS) all units
 	$(Q)$(MAKE) check
+	$(Q)$(MAKE) fault
 	$(Q)$(MAKE) interop
 
 asan: ## unit tests and dialogs under AddressSanitizer and UBSan (build-asan/)
