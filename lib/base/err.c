@@ -5,6 +5,7 @@
 
 #include "lib/base/view.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -62,6 +63,13 @@ err_prefix(struct err *e, const char *fmt, ...)
 	snprintf(text, sizeof(text), "%s: %s", prefix, e->text);
 	fill(e, e->kind, e->errnum, text);
 	return false;
+}
+
+bool
+err_is_shortage(const struct err *e)
+{
+	return e->errnum == EMFILE || e->errnum == ENFILE || e->errnum == ENOBUFS ||
+	       e->errnum == ENOMEM;
 }
 
 const char *

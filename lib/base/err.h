@@ -38,6 +38,10 @@ bool err_set_errno(struct err *e, int errnum, const char *fmt, ...) PRINTF_LIKE(
 /* err_prefix - put "text: " in front of what *e says; always false. */
 bool err_prefix(struct err *e, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* err_is_shortage - our own machine lacks descriptors or memory: it says nothing of the peer.
+ */
+bool err_is_shortage(const struct err *e);
+
 const char *err_kind_name(enum err_kind kind); /* "timeout", "closed", ...: for log fields */
 
 #endif

@@ -31,7 +31,8 @@
 #define STOP_MS	      3000 /* for last replies and busy workers, after the drain's deadline */
 
 METRIC_COUNTER(turned_away_total, "gatepost_turned_away_total",
-    "Client connections that were refused with 421 4.3.2, for there were too many.", NULL);
+    "Client connections that were refused with 421 4.3.2: too many, or no descriptor is left.",
+    NULL);
 
 struct engine {
 	struct event_base *base;
@@ -137,6 +138,21 @@ turn_away(
 		(void)!send(fd, text.p, text.len, MSG_NOSIGNAL);
 	buf_finish(&text);
 	(void)close(fd);
+}
+
+/* on_refused - descriptors have run out; listener.accept_fail has been logged. */
+static void
+on_refused(void *context, int fd, const struct sockaddr_storage *address)
+{
+	const struct engine *e = context;
+	const struct snapshot_listener *listener = find_listener(e->current, address);
+
+	if (listener == NULL) {
+		(void)close(fd);
+		return;
+	}
+	metric_add(&turned_away_total, 1, NULL);
+	turn_away(e, fd, listener, REPLY_BUSY);
 }
 
 static void
@@ -351,7 +367,7 @@ engine_create(struct snapshot *snapshot)
 	e->current = snapshot_hold(snapshot);
 	e->park = park_create(e->base, on_ready, e);
 	e->workers = workers_create((size_t)snapshot->config->limits.workers, run_session, e);
-	e->listeners = listeners_create(e->base, on_accepted, e);
+	e->listeners = listeners_create(e->base, on_accepted, on_refused, e);
 	e->metrics = metrics_http_create();
 	e->on_term = evsignal_new(e->base, SIGTERM, on_stop, e);
 	e->on_int = evsignal_new(e->base, SIGINT, on_stop, e);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
  * Accepting connections; see listener.h. When descriptors run out, one kept in reserve serves
- * to accept and close the newcomer, and the listener pauses: a loop that spins helps nobody.
+ * to tell the newcomers so, and the listener pauses: a loop that spins helps nobody.
  */
 #include "proxy/session/listener.h"
 
@@ -33,9 +33,10 @@ struct listener {
 struct listeners {
 	struct event_base *base;
 	listener_accepted accepted;
+	listener_refused refused;
 	void *context;
 	struct listener *first;
-	int reserve_fd;
+	int reserve_fd; /* -1: somebody else was quicker */
 };
 
 static void
@@ -51,13 +52,40 @@ listener_free(struct listener *l)
 }
 
 static void
+keep_reserve(struct listeners *set)
+{
+	if (set->reserve_fd < 0)
+		set->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void
 on_resume(evutil_socket_t fd, short what, void *arg)
 {
 	struct listener *l = arg;
 
 	(void)fd;
 	(void)what;
+	keep_reserve(l->set);
 	(void)event_add(l->event, NULL);
+}
+
+/* refuse_waiting - one after the other by the reserved descriptor. */
+static void
+refuse_waiting(struct listener *l)
+{
+	struct listeners *set = l->set;
+
+	if (set->reserve_fd < 0)
+		return;
+	(void)close(set->reserve_fd);
+	set->reserve_fd = -1;
+	for (int i = 0; i < ACCEPTS_MAX; i++) {
+		int fd = accept4(l->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd < 0)
+			break;
+		set->refused(set->context, fd, &l->address);
+	}
+	keep_reserve(set);
 }
 
 static void
@@ -66,13 +94,7 @@ out_of_descriptors(struct listener *l, int error)
 	const struct timeval pause = { .tv_usec = (suseconds_t)PAUSE_MS * 1000 };
 
 	log_event(LEVEL_ERROR, "listener.accept_fail", LOG_STR("text", strerror(error)));
-	if (l->set->reserve_fd >= 0) {
-		(void)close(l->set->reserve_fd);
-		int fd = accept4(l->fd, NULL, NULL, SOCK_CLOEXEC);
-		if (fd >= 0)
-			(void)close(fd);
-		l->set->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-	}
+	refuse_waiting(l);
 	(void)event_del(l->event);
 	(void)evtimer_add(l->resume, &pause);
 }
@@ -103,14 +125,17 @@ on_accept(evutil_socket_t listen_fd, short what, void *arg)
 }
 
 struct listeners *
-listeners_create(struct event_base *base, listener_accepted accepted, void *context)
+listeners_create(struct event_base *base, listener_accepted accepted, listener_refused refused,
+    void *context)
 {
 	struct listeners *set = mem_calloc(1, sizeof(*set));
 
 	set->base = base;
 	set->accepted = accepted;
+	set->refused = refused;
 	set->context = context;
-	set->reserve_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	set->reserve_fd = -1;
+	keep_reserve(set);
 	return set;
 }
 

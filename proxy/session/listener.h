@@ -17,8 +17,13 @@ struct listeners;
 typedef void (*listener_accepted)(void *context, int fd, const struct sockaddr_storage *client,
     const struct sockaddr_storage *listener);
 
-struct listeners *listeners_create(
-    struct event_base *base, listener_accepted accepted, void *context);
+/* refused - a new connection that no descriptor is left for but this one: to be closed at once.
+ */
+typedef void (*listener_refused)(
+    void *context, int fd, const struct sockaddr_storage *listener);
+
+struct listeners *listeners_create(struct event_base *base, listener_accepted accepted,
+    listener_refused refused, void *context);
 
 /*
  * listeners_bind - open what the snapshot has and the set has not; nothing is closed and

@@ -260,6 +260,8 @@ get_conn(struct smtp_delivery *d)
 		if (err.kind == ERR_LIMIT)
 			return doom(d, "4.4.5",
 			    "Too many connections to the mail server, try again later");
+		if (err_is_shortage(&err))
+			return doom(d, "4.3.2", "No descriptor is left, try again later");
 		group_failed(u, d->server);
 	}
 	return doom_unreachable(d);

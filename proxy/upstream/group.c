@@ -10,11 +10,24 @@
 METRIC_COUNTER(connects_total, "gatepost_upstream_connects_total",
     "New connections to upstream servers: ok, or the reason as in the event upstream.fail.",
     "upstream", "result");
+METRIC_GAUGE(resting, "gatepost_upstream_resting",
+    "Servers of an upstream that have failed and not worked since.", "upstream");
 
 static bool
 is_excluded(uint32_t excluded, size_t server)
 {
 	return (excluded >> server & 1) != 0;
+}
+
+/* standing - 0: the order of the configuration counts; otherwise the lower, the sooner. */
+static int64_t
+standing(const struct group_server *s, int64_t now)
+{
+	if (s->failures == 0)
+		return 0;
+	if (s->rests_until > now)
+		return s->rests_until;
+	return s->probe_until > now ? s->probe_until : 0;
 }
 
 bool
@@ -25,46 +38,88 @@ group_next(struct upstream *u, uint32_t excluded, size_t *server_out)
 
 	pthread_mutex_lock(&u->lock);
 	for (size_t i = 0; i < u->server_count; i++) {
-		int64_t until = u->servers[i].rests_until;
+		int64_t place = standing(&u->servers[i], now);
 
-		if (is_excluded(excluded, i))
+		if (is_excluded(excluded, i) || (found && place >= best))
 			continue;
-		if (until <= now)
-			until = 0; /* rested: the order of the configuration counts */
-		if (found && until >= best)
-			continue;
-		best = until;
+		best = place;
 		*server_out = i;
 		found = true;
+	}
+	if (found && best == 0 && u->servers[*server_out].failures > 0) {
+		struct group_server *s = &u->servers[*server_out];
+		int64_t lease = s->target.connect_timeout_ms + u->config->command_timeout_ms;
+
+		s->probe_until = now + (lease < GROUP_REST_MAX_MS ? lease : GROUP_REST_MAX_MS);
 	}
 	pthread_mutex_unlock(&u->lock);
 	return found;
 }
 
-void
-group_failed(struct upstream *u, size_t server)
+/* begin_rest - false: it rests already; many deliveries that fail at once are one failure. */
+static bool
+begin_rest(struct upstream *u, size_t server, unsigned *failures_out, int64_t *rest_ms_out)
 {
 	struct group_server *s = &u->servers[server];
 	int64_t now = clock_mono_ms(), rest = GROUP_REST_MAX_MS;
+	bool begins;
 
 	pthread_mutex_lock(&u->lock);
-	/* Many deliveries that fail at once are one failure. */
-	if (s->rests_until <= now) {
+	begins = s->failures == 0 || s->rests_until <= now;
+	if (begins) {
 		if (s->failures < 6)
 			rest = INT64_C(1000) << s->failures;
+		rest = rest < GROUP_REST_MAX_MS ? rest : GROUP_REST_MAX_MS;
 		s->failures++;
-		s->rests_until = now + (rest < GROUP_REST_MAX_MS ? rest : GROUP_REST_MAX_MS);
+		s->rests_until = now + rest;
+		s->probe_until = 0;
 	}
+	*failures_out = s->failures;
+	*rest_ms_out = rest;
 	pthread_mutex_unlock(&u->lock);
+	return begins;
+}
+
+void
+group_failed(struct upstream *u, size_t server)
+{
+	unsigned failures;
+	int64_t rest_ms;
+
+	if (!begin_rest(u, server, &failures, &rest_ms))
+		return;
+	if (failures == 1)
+		metric_add(&resting, 1, METRIC_LABELS(u->config->name));
+	log_event(LEVEL_WARNING, "upstream.rests", LOG_STR("upstream", u->config->name),
+	    LOG_STR("server", u->config->servers.items[server]), LOG_U64("failures", failures),
+	    LOG_U64("ms", rest_ms));
 }
 
 void
 group_works(struct upstream *u, size_t server)
 {
+	struct group_server *s = &u->servers[server];
+	unsigned failures;
+
 	pthread_mutex_lock(&u->lock);
-	u->servers[server].failures = 0;
-	u->servers[server].rests_until = 0;
+	failures = s->failures;
+	s->failures = 0;
+	s->rests_until = s->probe_until = 0;
 	pthread_mutex_unlock(&u->lock);
+	if (failures == 0)
+		return;
+	metric_add(&resting, -1, METRIC_LABELS(u->config->name));
+	log_event(LEVEL_INFO, "upstream.works", LOG_STR("upstream", u->config->name),
+	    LOG_STR("server", u->config->servers.items[server]), LOG_U64("failures", failures));
+}
+
+void
+group_forget(struct upstream *u)
+{
+	for (size_t i = 0; i < u->server_count; i++) {
+		if (u->servers[i].failures > 0)
+			metric_add(&resting, -1, METRIC_LABELS(u->config->name));
+	}
 }
 
 void
@@ -196,7 +251,7 @@ ask(struct upstream *u, size_t server, int64_t deadline_ms)
 	log_event(LEVEL_WARNING, "upstream.fail", LOG_STR("upstream", u->config->name),
 	    LOG_STR("server", u->config->servers.items[server]),
 	    LOG_STR("reason", err_kind_name(err.kind)), LOG_STR("error", err.text));
-	if (err.kind != ERR_LIMIT)
+	if (err.kind != ERR_LIMIT && !err_is_shortage(&err))
 		group_failed(u, server);
 	return false;
 }

@@ -2,8 +2,10 @@
 /*
  * The inside of an upstream: its servers with what is known of their health, its pool. For the
  * deliveries; everybody else uses upstream.h.
- * Health is passive: a server that failed is tried last, for 1 s at first, twice as long with
- * each further failure, a minute at most; never left out altogether.
+ * Health is passive: a server that failed rests, which is to say that it is tried last, for 1 s
+ * at first, twice as long with each further failure, a minute at most; never left out
+ * altogether. When it has rested, one delivery at a time tries it in its place again (a probe);
+ * for the others it stays the last until a MAIL was answered there.
  */
 #ifndef GATEPOST_PROXY_UPSTREAM_GROUP_H
 #define GATEPOST_PROXY_UPSTREAM_GROUP_H
@@ -25,6 +27,7 @@ struct group_server {
 	/* under the group's lock: */
 	unsigned failures;   /* in a row */
 	int64_t rests_until; /* ms, monotonic; tried last before */
+	int64_t probe_until; /* then the delivery that tries it is given up; 0: none does */
 	bool is_known;	     /* ehlo was heard */
 	int64_t known_since; /* ms, monotonic: the last time */
 	struct smtp_ehlo ehlo;
@@ -42,14 +45,23 @@ struct upstream {
 	pthread_mutex_t lock;
 };
 
-/* group_next - the server to try next, none of the set excluded (bits); false: none is left. */
+/*
+ * group_next - the server to try next, none of the set excluded (bits); false: none is left.
+ * Who is given one that has rested is its probe, and tells by group_failed or group_works; one
+ * that tells neither is not waited for longer than connecting and one command may take, and a
+ * minute at most.
+ */
 MUST_CHECK bool group_next(struct upstream *u, uint32_t excluded, size_t *server_out);
 
+/* group_failed, group_works - the change is logged: upstream.rests, upstream.works. */
 void group_failed(struct upstream *u, size_t server);
 void group_works(struct upstream *u, size_t server);
 
 /* group_count_connect - a new connection: "ok", or the kind of the error. */
 void group_count_connect(const struct upstream *u, const char *result);
+
+/* group_forget - the upstream ends: its servers are counted no longer. */
+void group_forget(struct upstream *u);
 
 /* group_learn - what a server offered, for upstream_features. */
 void group_learn(struct upstream *u, size_t server, const struct smtp_ehlo *ehlo);

@@ -180,6 +180,7 @@ upstream_destroy(struct upstream **u)
 {
 	if (*u == NULL)
 		return;
+	group_forget(*u);
 	pool_destroy(&(*u)->pool);
 	SSL_CTX_free((*u)->tls_ctx);
 	secret_finish(&(*u)->password);

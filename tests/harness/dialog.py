@@ -12,6 +12,7 @@ import shutil
 import signal
 import socket
 import sqlite3
+import subprocess
 import threading
 import time
 
@@ -650,6 +651,18 @@ class Dialog:
         if self.gate.owner:
             shutil.chown(path, *self.gate.owner)
 
+    def do_descriptors(self, s):
+        """descriptors N: so many more than it has now may the gate open."""
+        pid, left, limit = self.gate.process.pid, int(s.rest), 0
+        used = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
+        while left > 0 or limit in used:
+            left -= limit not in used
+            limit += 1
+        # By the gate's own user: root in a container may not.
+        user, group = self.gate.owner
+        subprocess.run(["prlimit", "--pid", str(pid), f"--nofile={limit}:"], check=True,
+                       user=user, group=group, extra_groups=[])
+
     def do_exits(self, s):
         code = self.gate.wait_exit()
         self.has_ended = True
@@ -688,6 +701,8 @@ class Dialog:
             server.on(stage, action, argument[0] if argument else "", int(nth or 0))
         elif what == "off":
             server.rules.clear()
+        elif what == "restarts":
+            server.hang_up()
         else:
             raise DialogError(f"unknown: {s.word} {what}")
 

@@ -16,6 +16,8 @@ Actions:
   hang            say nothing, read nothing, until the test ends
   close, reset    end the connection, by FIN or RST, without a reply
   then-close      do the usual, then close
+  then-reply TEXT do the usual, then say TEXT unasked, and close
+  drip SECONDS    the usual, but wait before each octet of the reply
   endless         a reply of lines without end
   endless-line    a reply line without end
 """
@@ -33,8 +35,8 @@ from .net import DeadPort
 LIMIT_S = 30
 STAGES = ("CONNECT", "EHLO", "HELO", "STARTTLS", "TLS", "AUTH", "MAIL", "RCPT", "DATA", "BDAT", "CONTENT",
           "DOT", "RSET", "NOOP", "QUIT")
-ACTIONS = ("reply", "raw", "slow", "hang", "close", "reset", "then-close", "endless",
-           "endless-line")
+ACTIONS = ("reply", "raw", "slow", "hang", "close", "reset", "then-close",
+           "then-reply", "drip", "endless", "endless-line")
 # Which offer a parameter of MAIL or RCPT belongs to.
 PARAMETERS = {"SIZE": "SIZE", "BODY": "8BITMIME", "AUTH": "AUTH", "RET": "DSN", "ENVID": "DSN",
               "NOTIFY": "DSN", "ORCPT": "DSN", "SMTPUTF8": "SMTPUTF8",
@@ -98,6 +100,10 @@ class ScriptedUpstream:
     def stop(self):
         self._stopping.set()
         self._sock.close()
+        self.hang_up()
+
+    def hang_up(self):
+        """Close every connection, as a restart does; new ones are welcome."""
         with self.changed:
             for sock in self._socks:
                 try:
@@ -146,6 +152,7 @@ class _Session:
         self.sock.settimeout(LIMIT_S)
         self.buffer = b""
         self.is_tls = self.is_in = False
+        self.pause_s = 0  # before each octet
         self.sender, self.recipients = None, []
         self.chunks = b""
 
@@ -153,7 +160,11 @@ class _Session:
 
     def send(self, data):
         try:
-            self.sock.sendall(data)
+            for at in range(len(data) if self.pause_s else 0):
+                time.sleep(self.pause_s)
+                self.sock.sendall(data[at:at + 1])
+            if not self.pause_s:
+                self.sock.sendall(data)
         except OSError as error:
             raise Over from error
 
@@ -202,7 +213,9 @@ class _Session:
         if action == "raw":
             self.send(unescape(argument))
             return False
-        if action == "slow":
+        if action == "drip":
+            self.pause_s = float(argument)
+        elif action == "slow":
             time.sleep(float(argument))
         elif action == "hang":
             self.server.hang()
@@ -217,7 +230,10 @@ class _Session:
             while True:
                 self.send(b"250-more\r\n" * 100 if action == "endless" else b"250 " + b"x" * 4096)
         done = usual()
-        if action == "then-close":
+        self.pause_s = 0
+        if action == "then-reply":
+            self.say(argument)
+        if action in ("then-close", "then-reply"):
             raise Over
         return True if done is None else done
 

@@ -96,6 +96,24 @@ every_kind_has_a_name_of_its_own(void **state)
 	assert_string_equal(err_kind_name((enum err_kind)99), "unknown");
 }
 
+static void
+shortage_is_of_our_own_machine(void **state)
+{
+	(void)state;
+	static const int ours[] = { EMFILE, ENFILE, ENOBUFS, ENOMEM };
+	static const int theirs[] = { 0, ECONNREFUSED, ETIMEDOUT, EIO };
+	struct err e;
+	for (size_t i = 0; i < sizeof(ours) / sizeof(*ours); i++) {
+		err_set_errno(&e, ours[i], "socket");
+		err_prefix(&e, "192.0.2.1:25");
+		assert_true(err_is_shortage(&e));
+		err_set_errno(&e, theirs[i], "connect");
+		assert_false(err_is_shortage(&e));
+	}
+	err_set(&e, ERR_TIMEOUT, "no answer");
+	assert_false(err_is_shortage(&e));
+}
+
 int
 main(void)
 {
@@ -107,6 +125,7 @@ main(void)
 		cmocka_unit_test(arguments_may_come_from_the_old_text),
 		cmocka_unit_test(long_text_is_cut),
 		cmocka_unit_test(every_kind_has_a_name_of_its_own),
+		cmocka_unit_test(shortage_is_of_our_own_machine),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -15,6 +15,7 @@
 #include <signal.h>
 #include <sys/stat.h>
 
+#include "tests/unit/log_capture.h"
 #include "tests/unit/upstream_rig.h"
 #include "tests/unit/upstream_rig_delivery.h"
 
@@ -158,7 +159,49 @@ test_health(void **state)
 	group_failed(u, 0);
 	group_works(u, 0);
 	assert_int_equal(next(u, 0), 0);
+	assert_int_equal(next(u, 0), 0);
 	clock_fake_set(-1, -1);
+	upstream_destroy(&u);
+}
+
+/* One delivery at a time tries a server that has rested; for the others it is the last. */
+static void
+test_probe(void **state)
+{
+	struct config_upstream config = rig_config(three, 3);
+	char error[512];
+	struct upstream *u = create(&config, error);
+	const int64_t lease =
+	    u->servers[0].target.connect_timeout_ms + config.command_timeout_ms;
+
+	(void)state;
+	log_capture_begin(LEVEL_INFO);
+	clock_fake_set(1000000, 1);
+	group_failed(u, 0);
+	group_failed(u, 0); /* another delivery, at the same time */
+	clock_fake_set(1000000 + 1000, 1);
+	assert_int_equal(next(u, 0), 0);
+	assert_int_equal(next(u, 0), 1);
+	assert_int_equal(next(u, 6), 0); /* nothing else is left */
+	/* A probe that is never heard of again does not keep the others away for good. */
+	clock_fake_set(1000000 + 1000 + lease - 1, 1);
+	assert_int_equal(next(u, 0), 1);
+	clock_fake_set(1000000 + 1000 + lease, 1);
+	assert_int_equal(next(u, 0), 0);
+	assert_int_equal(next(u, 0), 1);
+	group_failed(u, 0); /* it rests for 2 s, and is probed again */
+	clock_fake_set(1000000 + 1000 + lease + 2000, 1);
+	assert_int_equal(next(u, 0), 0);
+	assert_int_equal(next(u, 0), 1);
+	group_works(u, 0);
+	assert_int_equal(next(u, 0), 0);
+	assert_int_equal(next(u, 0), 0);
+	group_works(u, 0);
+	clock_fake_set(-1, -1);
+	const char *log = log_capture_end();
+	assert_int_equal(log_capture_count(log, "event=upstream.rests"), 2);
+	assert_int_equal(log_capture_count(log, "event=upstream.works"), 1);
+	assert_non_null(strstr(log, "server=192.0.2.1:25 failures=2 ms=2000"));
 	upstream_destroy(&u);
 }
 
@@ -301,6 +344,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_configuration),
 		cmocka_unit_test(test_health),
+		cmocka_unit_test(test_probe),
 		cmocka_unit_test(test_rest_has_an_end),
 		cmocka_unit_test(test_features),
 		cmocka_unit_test(test_what_is_known_grows_old),
