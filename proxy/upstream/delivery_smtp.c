@@ -364,7 +364,7 @@ smtp_reset(struct delivery *base)
 
 	say_rset(d);
 	d->is_accepted = false;
-	d->rcpts.count = 0;
+	d->rcpts.count = d->rcpts.domain_count = 0;
 }
 
 static void

@@ -165,21 +165,15 @@ domain_of(const char *path)
 	return at != NULL ? view_of(at + 1) : VIEW("");
 }
 
-/* count_domains - different ones, with that of path; looked at no further than to max. */
-static uint64_t
-count_domains(const struct relay_rcpts *list, const char *path, uint64_t max)
+/* has_domain - is one of the recipients there already? */
+static bool
+has_domain(const struct relay_rcpts *list, struct view domain)
 {
-	uint64_t count = 1;
-
-	for (size_t i = 0; i < list->count && count <= max; i++) {
-		const struct view domain = domain_of(list->items[i].path);
-		bool is_new = !view_eq_nocase(domain, domain_of(path));
-
-		for (size_t k = 0; k < i && is_new; k++)
-			is_new = !view_eq_nocase(domain, domain_of(list->items[k].path));
-		count += is_new;
+	for (size_t i = 0; i < list->count; i++) {
+		if (list->items[i].is_first && view_eq_nocase(list->items[i].domain, domain))
+			return true;
 	}
-	return count;
+	return false;
 }
 
 bool
@@ -187,8 +181,8 @@ relay_has_room(const struct relay_rcpts *list, const char *path, const struct sm
 {
 	if (ehlo->rcpt_max != 0 && list->count >= ehlo->rcpt_max)
 		return false;
-	return ehlo->rcpt_domain_max == 0 ||
-	       count_domains(list, path, ehlo->rcpt_domain_max) <= ehlo->rcpt_domain_max;
+	return ehlo->rcpt_domain_max == 0 || list->domain_count < ehlo->rcpt_domain_max ||
+	       has_domain(list, domain_of(path));
 }
 
 void
@@ -198,10 +192,13 @@ relay_keep(struct relay_rcpts *list, const struct relay_rcpt *rcpt, struct arena
 		list->room = list->room == 0 ? 4 : 2 * list->room;
 		list->items = mem_realloc(list->items, list->room * sizeof(*list->items));
 	}
-	list->items[list->count++] =
-	    (struct relay_rcpt){ .path = arena_strdup(arena, view_of(rcpt->path)),
-		    .dsn = { .notify = rcpt->dsn.notify,
-			.orcpt = arena_view(arena, rcpt->dsn.orcpt) } };
+	struct relay_rcpt kept = { .path = arena_strdup(arena, view_of(rcpt->path)),
+		.dsn = {
+		    .notify = rcpt->dsn.notify, .orcpt = arena_view(arena, rcpt->dsn.orcpt) } };
+	kept.domain = domain_of(kept.path);
+	kept.is_first = !has_domain(list, kept.domain);
+	list->domain_count += kept.is_first;
+	list->items[list->count++] = kept;
 }
 
 static bool

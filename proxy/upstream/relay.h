@@ -39,12 +39,15 @@ struct relay_mail {
 struct relay_rcpt {
 	const char *path;
 	struct smtp_dsn dsn;
+	/* set by relay_keep: */
+	struct view domain;
+	bool is_first; /* of its domain */
 };
 
 /* What was accepted, to be said again elsewhere. */
 struct relay_rcpts {
 	struct relay_rcpt *items; /* owned; texts in the arena of relay_keep */
-	size_t count, room;
+	size_t count, room, domain_count;
 };
 
 /* relay_has_room - for that recipient, as the server's LIMITS have it (RFC 9422). */

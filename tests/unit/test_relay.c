@@ -97,9 +97,9 @@ test_only_what_was_offered(void **state)
 	/* A server where nobody has logged in would not believe AUTH=. */
 	relay_write_mail(&stranger, &everything, line);
 	assert_string_equal(line, "MAIL FROM:<> BODY=8BITMIME RET=FULL ENVID=x");
-	relay_write_rcpt(&(struct relay_rcpt){ "a@b", dsn }, &nothing, line);
+	relay_write_rcpt(&(struct relay_rcpt){ .path = "a@b", .dsn = dsn }, &nothing, line);
 	assert_string_equal(line, "RCPT TO:<a@b>");
-	relay_write_rcpt(&(struct relay_rcpt){ "a@b", dsn }, &everything, line);
+	relay_write_rcpt(&(struct relay_rcpt){ .path = "a@b", .dsn = dsn }, &everything, line);
 	assert_string_equal(line, "RCPT TO:<a@b> NOTIFY=NEVER ORCPT=rfc822;a+20b@c");
 	assert_int_equal(relay_needs_of_rcpt(&dsn), RELAY_DSN);
 	dsn = (struct smtp_dsn){ .orcpt = VIEW("") };
@@ -152,6 +152,7 @@ test_room_as_limits_have_it(void **state)
 		assert_int_equal(
 		    relay_has_room(&list, cases[i].path, &ehlo), cases[i].has_room);
 	}
+	assert_int_equal(list.domain_count, 2);
 	mem_free(list.items);
 	arena_finish(&arena);
 }
