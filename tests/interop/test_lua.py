@@ -87,7 +87,7 @@ def test_block_a_subject(start_gate, sink, example):
     assert talk(gate, subject=b"today You Have\r\n Won")[-1] == refused
     assert talk(gate, subject=b"the [Giveaway]")[-1] == refused
     assert len(sink.accepted()) == 1
-    assert gate.matching("msg.done", {"result": "refused"})[0].fields["links"] == \
+    assert gate.wait_for("msg.done", {"result": "refused"}).fields["links"] == \
         "blocked=127.0.0.1"
 
 
