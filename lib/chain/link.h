@@ -60,7 +60,8 @@ struct link_env {
 /* What a plugin was built with: another sum, other headers. */
 #define LINK_SIZE                                                                          \
 	((uint32_t)(sizeof(struct link) + sizeof(struct link_env) + sizeof(struct facts) + \
-		    sizeof(struct conf_row) + sizeof(struct conf_table)))
+		    sizeof(struct recipient) + sizeof(struct conf_row) +                   \
+		    sizeof(struct conf_table)))
 
 struct link {
 	uint32_t abi;  /* LINK_ABI */
