@@ -52,7 +52,7 @@ envelope_set_sender(struct envelope_edits *e, struct view address, struct arena 
 bool
 envelope_add(struct envelope_edits *e, struct view address, struct arena *arena)
 {
-	struct recipient r;
+	struct recipient r = { .address = NULL };
 
 	if (e->added_count == ENVELOPE_ADDED_MAX || address.len == 0 ||
 	    !parse(address, arena, &r.path, &r.address))
