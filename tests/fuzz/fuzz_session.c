@@ -45,6 +45,7 @@ enum option {
 	OPTION_IMPLICIT = 2, /* TLS from the first octet */
 	OPTION_PROXIED = 4,  /* a PROXY header comes first */
 	OPTION_CHUNKING = 8, /* the servers offer it */
+	OPTION_EARLY = 16,   /* the client does not wait for the greeting */
 };
 
 static char folder[] = "/tmp/gatepost-fuzz-XXXXXX";
@@ -443,7 +444,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	u = make_upstream();
 	begin(data[0]);
-	run(WAKE_READY);
+	if ((data[0] & OPTION_EARLY) == 0)
+		run(WAKE_READY);
 	while (rest.len > 0 && session != NULL) {
 		(void)view_split(&rest, '\xff', &piece);
 		play(piece);
