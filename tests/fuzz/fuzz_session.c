@@ -292,10 +292,13 @@ run(enum session_wake why)
 static void
 tls_begins(int fd)
 {
+	const bool is_deaf = client_is_deaf;
 	struct replies replies;
 	int unread = 0;
 
+	client_is_deaf = false; /* what was said in clear is heard as such */
 	listen_on();
+	client_is_deaf = is_deaf;
 	replies_read(&replies, buf_view(&heard));
 	check(ioctl(fd, FIONREAD, &unread) == 0, "what is behind the handshake");
 	said_in_clear = client_said.len - (size_t)unread;
