@@ -74,6 +74,7 @@ struct config_dns {
 	struct conf_where where;
 	struct conf_strings servers; /* numeric, with a port */
 	bool recursive;
+	const char *trust_anchor;
 	int64_t timeout_ms, message_timeout_ms, cache_octets;
 	int64_t authority_port;
 };

@@ -340,7 +340,8 @@ check_servers(const struct config *config, const struct config_upstream *u, cons
 			    "%s is one of the gate's own listeners: mail would go round in a "
 			    "loop",
 			    server);
-		else if (u->login != NULL && u->tls != UPSTREAM_TLS_REQUIRED &&
+		else if (u->login != NULL &&
+			 !upstream_tls_is_verified((enum upstream_tls)u->tls) &&
 			 !host_is_loopback(server))
 			conf_error(errors, u->where, text,
 			    "the login for %s would go out unprotected: set tls = \"required\"",
@@ -388,6 +389,30 @@ check_own_certificate(
 }
 
 static void
+check_dane(const struct config *config, const struct config_upstream *u, const char *path,
+    struct conf_errors *errors)
+{
+	if (config->dns.trust_anchor == NULL)
+		conf_error(errors, u->where, path,
+		    "tls = \"dane\" needs DNSSEC: set dns.trust_anchor");
+	if (u->ca_file != NULL)
+		conf_error(errors, u->where, path,
+		    "has a ca_file, but tls = \"dane\" asks the DNS whom to trust");
+	for (size_t i = 0; u->tls_name == NULL && i < u->servers.count; i++) {
+		struct sockaddr_storage addr;
+		char host[256];
+		uint16_t port;
+
+		if (address_split(u->servers.items[i], 25, host, sizeof(host), &port, NULL) &&
+		    address_from_host(host, port, &addr))
+			conf_error(errors, u->where, path,
+			    "tls = \"dane\" needs a name to ask the DNS for: set tls_name, or "
+			    "write a name in place of %s",
+			    u->servers.items[i]);
+	}
+}
+
+static void
 check_upstream_smtp(const struct config *config, const struct config_upstream *u,
     const char *path, struct conf_errors *errors)
 {
@@ -398,6 +423,8 @@ check_upstream_smtp(const struct config *config, const struct config_upstream *u
 	check_egress(u, path, errors);
 	check_strays(errors, u->where, path, "smtp", strays, ARRAY_LEN(strays));
 	check_own_certificate(u, path, errors);
+	if (u->tls == UPSTREAM_TLS_DANE)
+		check_dane(config, u, path, errors);
 	if (u->password != NULL && u->password_file != NULL)
 		conf_error(errors, u->where, path,
 		    "has both password and password_file; one of them is enough");

@@ -41,6 +41,7 @@ static const struct conf_choice upstream_tls_choices[] = {
 	{ "none", UPSTREAM_TLS_NONE },
 	{ "opportunistic", UPSTREAM_TLS_OPPORTUNISTIC },
 	{ "required", UPSTREAM_TLS_REQUIRED },
+	{ "dane", UPSTREAM_TLS_DANE },
 	{ NULL, 0 },
 };
 
@@ -116,13 +117,15 @@ static const struct conf_row upstream_rows[] = {
 		"one is down." },
 	{ NAMED("tls", CONF_ENUM, config_upstream, tls), .fallback = "opportunistic",
 	    .choices = upstream_tls_choices,
-	    .help =
-		"smtp: \"none\"; \"opportunistic\" (STARTTLS where it is offered, nothing "
-		"verified); \"required\" (STARTTLS and a verified certificate, or no mail)." },
+	    .help = "smtp: \"none\"; \"opportunistic\" (STARTTLS where it is offered, nothing "
+		    "verified); \"required\" (STARTTLS and a verified certificate, or no "
+		    "mail); \"dane\" "
+		    "(the same, verified by TLSA records that DNSSEC vouches for; needs "
+		    "dns.trust_anchor)." },
 	{ NAMED("tls_name", CONF_STRING, config_upstream, tls_name),
-	    .help =
-		"smtp: the name that the certificates must carry; without it, each server's "
-		"host." },
+	    .help = "smtp: the name that the certificates must carry, and whose TLSA records "
+		    "count; "
+		    "without it, each server's host." },
 	{ NAMED("ca_file", CONF_PATH, config_upstream, ca_file),
 	    .help = "smtp: PEM file of the authorities to trust; without it, the system's." },
 	{ NAMED("certificate", CONF_PATH, config_upstream, certificate),

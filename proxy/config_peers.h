@@ -10,7 +10,19 @@
 
 enum listener_tls { LISTENER_TLS_NONE, LISTENER_TLS_STARTTLS, LISTENER_TLS_IMPLICIT };
 enum upstream_type { UPSTREAM_SMTP, UPSTREAM_MAILDIR };
-enum upstream_tls { UPSTREAM_TLS_NONE, UPSTREAM_TLS_OPPORTUNISTIC, UPSTREAM_TLS_REQUIRED };
+enum upstream_tls {
+	UPSTREAM_TLS_NONE,
+	UPSTREAM_TLS_OPPORTUNISTIC,
+	UPSTREAM_TLS_REQUIRED,
+	UPSTREAM_TLS_DANE,
+};
+
+/* upstream_tls_is_verified - the server is who it should be, or there is no mail. */
+static inline bool
+upstream_tls_is_verified(enum upstream_tls tls)
+{
+	return tls == UPSTREAM_TLS_REQUIRED || tls == UPSTREAM_TLS_DANE;
+}
 
 struct config_tls {
 	const char *certificate, *key; /* PEM files */

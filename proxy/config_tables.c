@@ -196,6 +196,12 @@ static const struct conf_row dns_rows[] = {
 		"/etc/resolv.conf. Best one on this machine." },
 	{ NAMED("recursive", CONF_BOOL, config_dns, recursive), .fallback = "false",
 	    .help = "Ask no resolver, but the servers of the root and down." },
+	{ NAMED("trust_anchor", CONF_PATH, config_dns, trust_anchor),
+	    .help =
+		"A file of DS or DNSKEY records (Debian: /usr/share/dns/root.key, package "
+		"dns-root-data): answers are validated by DNSSEC from there on, and bogus ones "
+		"fail. The resolvers must hand signatures on. Without it nothing is validated "
+		"here." },
 	{ NAMED("timeout", CONF_DURATION, config_dns, timeout_ms), .fallback = "5s", .min = 100,
 	    .max = 60000,
 	    .help = "How long one query may take; a link's own time limit holds besides." },

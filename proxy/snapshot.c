@@ -123,6 +123,10 @@ open_resolver(struct snapshot *s, struct conf_errors *errors)
 		conf_error(errors, s->config->dns.where, "dns", "%s", err.text);
 	else
 		s->dns = resolver_source(s->resolver);
+	for (size_t i = 0; s->dns != NULL && i < s->config->upstreams.count; i++) {
+		if (s->upstreams[i] != NULL)
+			upstream_use_dns(s->upstreams[i], s->dns);
+	}
 }
 
 struct upstream *

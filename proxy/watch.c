@@ -14,6 +14,7 @@ watch_resolver(const struct config *config, struct err *err)
 		.servers = dns->servers.items,
 		.server_count = dns->servers.count,
 		.recursive = dns->recursive,
+		.trust_anchor = dns->trust_anchor,
 		.timeout_ms = dns->timeout_ms,
 		.cache_octets = dns->cache_octets,
 		.authority_port = (uint16_t)dns->authority_port,

@@ -55,9 +55,9 @@ def step_format(_jobs):
     return run(["clang-format", "--dry-run", "-Werror", *sources.files(".c", ".h")])
 
 
-def build_with(compiler, jobs):
+def build_with(compiler, jobs, *settings):
     return run(["make", "--no-print-directory", "-k", f"-j{jobs}", f"CC={compiler}", "WERROR=1",
-                f"BUILD={BUILD_OF[compiler]}", "all", "units", "loads", "fuzz-objects"])
+                f"BUILD={BUILD_OF[compiler]}", *settings, "all", "units", "loads", "fuzz-objects"])
 
 
 def step_gcc(jobs):
@@ -65,7 +65,8 @@ def step_gcc(jobs):
 
 
 def step_clang(jobs):
-    return build_with("clang", jobs)
+    # Its warnings are the same without optimization, which takes half of the time.
+    return build_with("clang", jobs, "MODE_FLAGS=-O0")
 
 
 def step_headers(jobs):

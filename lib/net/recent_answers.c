@@ -10,6 +10,7 @@
 struct place {
 	char *packet; /* owned; NULL: the place is free */
 	size_t len;
+	bool is_secure;
 	char name[DNS_NAME_MAX];
 	enum dns_type type;
 	int64_t since_ms, until_ms;
@@ -54,9 +55,11 @@ place_of(struct recent_answers *recent, const char *name, enum dns_type type)
 
 void
 recent_put(struct recent_answers *recent, const char *name, enum dns_type type,
-    struct view packet, uint32_t ttl_s, int64_t now_ms)
+    const struct recent_answer *answer, int64_t now_ms)
 {
-	const int64_t kept_s = ttl_s < RECENT_KEPT_MAX_S ? ttl_s : RECENT_KEPT_MAX_S;
+	const struct view packet = answer->packet;
+	const int64_t kept_s =
+	    answer->ttl_s < RECENT_KEPT_MAX_S ? answer->ttl_s : RECENT_KEPT_MAX_S;
 	const size_t name_len = strlen(name);
 	struct place *place;
 
@@ -68,6 +71,7 @@ recent_put(struct recent_answers *recent, const char *name, enum dns_type type,
 	place->packet = mem_alloc(packet.len + 1);
 	memcpy(place->packet, packet.p, packet.len);
 	place->len = packet.len;
+	place->is_secure = answer->is_secure;
 	memcpy(place->name, name, name_len + 1);
 	place->type = type;
 	place->since_ms = now_ms;
@@ -88,6 +92,7 @@ recent_find(struct recent_answers *recent, const char *name, enum dns_type type,
 		strcmp(place->name, name) == 0;
 	if (found) {
 		out->packet = arena_view(arena, view_make(place->packet, place->len));
+		out->is_secure = place->is_secure;
 		out->age_s = (uint32_t)((now_ms - place->since_ms) / 1000);
 	}
 	pthread_mutex_unlock(&recent->lock);

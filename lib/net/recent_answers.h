@@ -22,17 +22,19 @@ struct recent_answers;
 MUST_CHECK struct recent_answers *recent_create(void);
 void recent_destroy(struct recent_answers **recent); /* NULL is fine */
 
+struct recent_answer {
+	struct view packet; /* a whole DNS message; of recent_find: in the arena */
+	bool is_secure;	    /* validated by DNSSEC */
+	uint32_t ttl_s;	    /* recent_put: how long it is good */
+	uint32_t age_s;	    /* recent_find: how long it has been here */
+};
+
 /*
- * recent_put - packet is a whole DNS message, good for ttl_s from now_ms on. name: canonical,
- * from dns_name_to_text. One of no time, too long, or of a name over DNS_NAME_MAX is not kept.
+ * recent_put - from now_ms on. name: canonical, from dns_name_to_text. One of no time, too
+ * long, or of a name over DNS_NAME_MAX is not kept.
  */
 void recent_put(struct recent_answers *recent, const char *name, enum dns_type type,
-    struct view packet, uint32_t ttl_s, int64_t now_ms);
-
-struct recent_answer {
-	struct view packet; /* in the arena */
-	uint32_t age_s;
-};
+    const struct recent_answer *answer, int64_t now_ms);
 
 /* recent_find - false: there is none. */
 MUST_CHECK bool recent_find(struct recent_answers *recent, const char *name, enum dns_type type,

@@ -282,8 +282,20 @@ find_recent(const struct resolver *r, const struct question *q, struct arena *ar
 	if (!recent_find(r->recent, q->text, q->type, clock_mono_ms(), arena, &recent))
 		return false;
 	read_packet(recent.packet, q->wire, q->type, arena, out);
+	out->is_secure = recent.is_secure;
 	out->ttl_s -= recent.age_s < out->ttl_s ? recent.age_s : out->ttl_s;
 	return true;
+}
+
+static void
+keep_recent(const struct resolver *r, const struct question *q, struct view packet,
+    const struct dns_answer *answer)
+{
+	const struct recent_answer recent = {
+		.packet = packet, .is_secure = answer->is_secure, .ttl_s = answer->ttl_s
+	};
+
+	recent_put(r->recent, q->text, q->type, &recent, clock_mono_ms());
 }
 
 static void
@@ -295,9 +307,9 @@ ask_libunbound(struct resolver *r, const struct question *q, int64_t deadline_ms
 
 	if (result != NULL && packet_of(result, &packet, out)) {
 		read_packet(packet, q->wire, q->type, arena, out);
+		out->is_secure = result->secure != 0;
 		if (out->status != DNS_TEMPFAIL)
-			recent_put(
-			    r->recent, q->text, q->type, packet, out->ttl_s, clock_mono_ms());
+			keep_recent(r, q, packet, out);
 	}
 	ub_resolve_free(result);
 }

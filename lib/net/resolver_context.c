@@ -14,6 +14,8 @@
 #define RESOLV_CONF	"/etc/resolv.conf"
 #define RESOLV_LINE_MAX 512
 #define OPTION_MAX	32
+#define ANCHOR_LINE_MAX 2048 /* a DNSKEY of 8192 bits takes 1400 */
+#define ANCHORS_MAX	64
 
 /* ---- the configuration as a value ---- */
 
@@ -27,6 +29,8 @@ resolver_config_copy(const struct resolver_config *config, struct resolver_confi
 	for (size_t i = 0; i < config->server_count; i++)
 		servers[i] = mem_strdup(config->servers[i]);
 	out->servers = servers;
+	if (config->trust_anchor != NULL)
+		out->trust_anchor = mem_strdup(config->trust_anchor);
 }
 
 void
@@ -35,7 +39,14 @@ resolver_config_finish(struct resolver_config *config)
 	for (size_t i = 0; i < config->server_count; i++)
 		mem_free((void *)(uintptr_t)config->servers[i]);
 	mem_free((void *)(uintptr_t)config->servers);
+	mem_free((void *)(uintptr_t)config->trust_anchor);
 	*config = (struct resolver_config){ .servers = NULL };
+}
+
+static bool
+str_eq(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
 bool
@@ -43,7 +54,7 @@ resolver_config_eq(const struct resolver_config *a, const struct resolver_config
 {
 	if (a->server_count != b->server_count || a->recursive != b->recursive ||
 	    a->timeout_ms != b->timeout_ms || a->cache_octets != b->cache_octets ||
-	    a->authority_port != b->authority_port)
+	    a->authority_port != b->authority_port || !str_eq(a->trust_anchor, b->trust_anchor))
 		return false;
 	for (size_t i = 0; i < a->server_count; i++) {
 		if (strcmp(a->servers[i], b->servers[i]) != 0)
@@ -162,9 +173,7 @@ set_servers(struct ub_ctx *ctx, const struct resolver_config *config, struct err
 	       set_option(ctx, "do-not-query-localhost:", "no", err);
 }
 
-/* Without the validator, whose keys nobody has configured here. */
 static const char *const settings[][2] = {
-	{ "module-config:", "iterator" },
 	{ "rrset-roundrobin:", "no" },
 	{ "outbound-msg-retry:", "2" }, /* to one server that says SERVFAIL */
 	{ "infra-keep-probing:", "yes" },
@@ -182,6 +191,59 @@ static const char *const settings[][2] = {
 	{ "neg-cache-size:", "65536" },
 };
 
+/* add_anchors - every line of the file but comments; libunbound reads them with the first
+ * query.
+ */
+static bool
+add_anchors(struct ub_ctx *ctx, const char *path, struct err *err)
+{
+	FILE *file = fopen(path, "re");
+	char line[ANCHOR_LINE_MAX];
+	size_t count = 0;
+
+	if (file == NULL)
+		return err_set_errno(err, errno, "trust_anchor: %s", path);
+	while (count < ANCHORS_MAX && fgets(line, sizeof(line), file) != NULL) {
+		line[strcspn(line, ";\r\n")] = '\0';
+		if (view_trim(view_of(line)).len == 0)
+			continue;
+		if (ub_ctx_add_ta(ctx, line) != 0)
+			break;
+		count++;
+	}
+	fclose(file);
+	return count > 0 ||
+	       err_set(err, ERR_CONFIG, "trust_anchor: %s has no DS or DNSKEY record", path);
+}
+
+/* check_anchors - in a context for nothing else, since looking at them is what starts one. */
+static bool
+check_anchors(const char *path, struct err *err)
+{
+	struct ub_ctx *ctx = ub_ctx_create();
+	bool ok;
+
+	if (ctx == NULL)
+		return err_set_errno(err, errno, "libunbound");
+	(void)ub_ctx_debugout(ctx, NULL);
+	ok = add_anchors(ctx, path, err);
+	if (ok && ub_ctx_zone_remove(ctx, "test.") != 0)
+		ok = err_set(err, ERR_CONFIG,
+		    "trust_anchor: %s is no list of DS or DNSKEY records", path);
+	ub_ctx_delete(ctx);
+	return ok;
+}
+
+/* set_validation - by libunbound, from the anchors on. */
+static bool
+set_validation(struct ub_ctx *ctx, const char *anchor, struct err *err)
+{
+	if (anchor == NULL)
+		return set_option(ctx, "module-config:", "iterator", err);
+	return check_anchors(anchor, err) && add_anchors(ctx, anchor, err) &&
+	       set_option(ctx, "module-config:", "validator iterator", err);
+}
+
 struct ub_ctx *
 resolver_context_create(const struct resolver_config *config, struct err *err)
 {
@@ -195,6 +257,7 @@ resolver_context_create(const struct resolver_config *config, struct err *err)
 	(void)ub_ctx_debugout(ctx, NULL);
 	for (size_t i = 0; ok && i < ARRAY_LEN(settings); i++)
 		ok = set_option(ctx, settings[i][0], settings[i][1], err);
+	ok = ok && set_validation(ctx, config->trust_anchor, err);
 	/* Records take about twice what the messages that point at them do. */
 	ok = ok && set_size(ctx, "msg-cache-size:", config->cache_octets / 3, err) &&
 	     set_size(ctx, "rrset-cache-size:", config->cache_octets / 3 * 2, err) &&

@@ -299,22 +299,25 @@ handshake_fail(struct stream *s, const char *name, struct err *err)
 	return err_prefix(err, "TLS handshake");
 }
 
-bool
-stream_start_tls(
-    struct stream *s, SSL_CTX *ctx, const char *name, int64_t deadline_ms, struct err *err)
+/* make_session - over the socket; who is expected is not said yet. */
+static bool
+make_session(struct stream *s, SSL_CTX *ctx, const char *name, struct err *err)
 {
-	int rc;
-
 	if (s->ssl != NULL)
 		BUG("TLS is on already");
 	ERR_clear_error();
 	s->ssl = SSL_new(ctx);
-	if (s->ssl == NULL || SSL_set_fd(s->ssl, s->fd) != 1 || !set_name(s->ssl, name) ||
-	    !set_non_blocking(s->fd, true)) {
-		s->is_broken = true;
-		return err_set(
-		    err, ERR_TLS, "TLS: no session for the name \"%s\" can be made", name);
-	}
+	if (s->ssl != NULL && SSL_set_fd(s->ssl, s->fd) == 1 && set_non_blocking(s->fd, true))
+		return true;
+	s->is_broken = true;
+	return err_set(err, ERR_TLS, "TLS: no session for the name \"%s\" can be made", name);
+}
+
+static bool
+shake_hands(struct stream *s, const char *name, int64_t deadline_ms, struct err *err)
+{
+	int rc;
+
 	for (;;) {
 		ERR_clear_error();
 		errno = 0;
@@ -327,6 +330,30 @@ stream_start_tls(
 	snprintf(s->tls_text, sizeof(s->tls_text), "%s %s", SSL_get_version(s->ssl),
 	    SSL_get_cipher_name(s->ssl));
 	return true;
+}
+
+bool
+stream_start_tls(
+    struct stream *s, SSL_CTX *ctx, const char *name, int64_t deadline_ms, struct err *err)
+{
+	if (!make_session(s, ctx, name, err))
+		return false;
+	if (set_name(s->ssl, name))
+		return shake_hands(s, name, deadline_ms, err);
+	s->is_broken = true;
+	return err_set(err, ERR_TLS, "TLS: no session for the name \"%s\" can be made", name);
+}
+
+bool
+stream_start_tls_dane(struct stream *s, SSL_CTX *ctx, const struct dane *dane,
+    int64_t deadline_ms, struct err *err)
+{
+	if (!make_session(s, ctx, dane->host, err))
+		return false;
+	if (dane_apply(s->ssl, dane, err))
+		return shake_hands(s, dane->host, deadline_ms, err);
+	s->is_broken = true;
+	return false;
 }
 
 /*

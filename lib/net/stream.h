@@ -7,6 +7,7 @@
 #ifndef GATEPOST_NET_STREAM_H
 #define GATEPOST_NET_STREAM_H
 
+#include "lib/net/dane.h"
 #include "lib/net/tls.h"
 #include "lib/base/view.h"
 
@@ -41,6 +42,10 @@ void stream_abort(
  * certificate. */
 MUST_CHECK bool stream_start_tls(
     struct stream *s, SSL_CTX *ctx, const char *name, int64_t deadline_ms, struct err *err);
+
+/* stream_start_tls_dane - the same, verified by TLSA records; ctx: of TLS_VERIFY_DANE. */
+MUST_CHECK bool stream_start_tls_dane(struct stream *s, SSL_CTX *ctx, const struct dane *dane,
+    int64_t deadline_ms, struct err *err);
 bool stream_is_tls(const struct stream *s);
 
 /*

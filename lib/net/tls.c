@@ -291,6 +291,8 @@ tls_client_create(enum tls_verify verify, const char *ca_file, struct err *err)
 	if (ctx == NULL || verify == TLS_VERIFY_NONE)
 		return ctx;
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
+	if (verify == TLS_VERIFY_DANE && SSL_CTX_dane_enable(ctx) == 1)
+		return ctx;
 	if (ca_file == NULL && SSL_CTX_set_default_verify_paths(ctx) == 1)
 		return ctx;
 	if (ca_file != NULL && SSL_CTX_load_verify_file(ctx, ca_file) == 1)

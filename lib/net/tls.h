@@ -28,9 +28,10 @@ struct tls_server_config {
  */
 MUST_CHECK SSL_CTX *tls_server_create(const struct tls_server_config *config, struct err *err);
 
-enum tls_verify { TLS_VERIFY_NONE, TLS_VERIFY_PEER };
+enum tls_verify { TLS_VERIFY_NONE, TLS_VERIFY_PEER, TLS_VERIFY_DANE };
 
-/* tls_client_create - ca_file NULL: the system's store. */
+/* tls_client_create - ca_file NULL: the system's store. TLS_VERIFY_DANE trusts neither, but
+ * what stream_start_tls_dane is given. */
 MUST_CHECK SSL_CTX *tls_client_create(
     enum tls_verify verify, const char *ca_file, struct err *err);
 

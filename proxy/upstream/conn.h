@@ -22,8 +22,9 @@ struct conn_target {
 	uint16_t port;
 	enum upstream_tls tls;
 	const char *tls_name; /* in the certificate, and SNI */
-	SSL_CTX *tls_ctx; /* NULL with UPSTREAM_TLS_NONE; verifies with UPSTREAM_TLS_REQUIRED */
-	const char *login; /* NULL: no AUTH */
+	SSL_CTX *tls_ctx;     /* NULL with UPSTREAM_TLS_NONE; verifies with REQUIRED and DANE */
+	const struct dns_source *dns; /* borrowed; UPSTREAM_TLS_DANE only */
+	const char *login;	      /* NULL: no AUTH */
 	const struct secret *password;
 	const char *helo;	    /* our name */
 	int64_t connect_timeout_ms; /* for all of conn_open */
@@ -43,8 +44,8 @@ void conn_target_set_key(struct conn_target *t);
  * conn_open - connected, greeted, over TLS and authenticated as the target says, within the
  * target's connect_timeout_ms and by deadline_ms. TLS: with OPPORTUNISTIC it is used when
  * offered, without verification, and a handshake that fails makes a second connection without;
- * with REQUIRED anything but a verified session is an error. A password only travels over
- * verified TLS or to a loopback address. Errors: those of stream_connect; ERR_REFUSED the
+ * with REQUIRED and DANE anything but a verified session is an error. A password only travels
+ * over verified TLS or to a loopback address. Errors: those of stream_connect; ERR_REFUSED the
  * server said no; ERR_PROTOCOL; ERR_TLS.
  */
 MUST_CHECK struct conn *conn_open(

@@ -55,7 +55,7 @@ static bool
 hello(struct opening *o)
 {
 	char line[512];
-	bool needs_ehlo = o->tls == UPSTREAM_TLS_REQUIRED || o->target->login != NULL ||
+	bool needs_ehlo = upstream_tls_is_verified(o->tls) || o->target->login != NULL ||
 			  stream_is_tls(o->conn->stream);
 
 	snprintf(line, sizeof(line), "EHLO %s", o->target->helo);
@@ -77,6 +77,25 @@ hello(struct opening *o)
 	return o->reply.code == 250 ? true : refused(o, "HELO");
 }
 
+/* shake_hands - TLS; DANE asks the DNS before whom the server may be. RFC 7672 2.2. */
+static bool
+shake_hands(struct opening *o, int64_t deadline_ms)
+{
+	const struct conn_target *t = o->target;
+	struct dane dane = { .host = t->tls_name, .port = t->port };
+	struct arena arena;
+	bool ok;
+
+	if (o->tls != UPSTREAM_TLS_DANE)
+		return stream_start_tls(
+		    o->conn->stream, t->tls_ctx, t->tls_name, deadline_ms, o->err);
+	arena_init(&arena);
+	ok = dane_find(t->dns, &dane, deadline_ms, &arena, o->err) &&
+	     stream_start_tls_dane(o->conn->stream, t->tls_ctx, &dane, deadline_ms, o->err);
+	arena_finish(&arena);
+	return ok;
+}
+
 /*
  * start_tls - true with TLS on, or without where that is allowed. Whatever came in clear text
  * behind the 220 would be read as if it had come over TLS (STARTTLS injection): the end.
@@ -84,7 +103,7 @@ hello(struct opening *o)
 static bool
 start_tls(struct opening *o)
 {
-	bool must = o->tls == UPSTREAM_TLS_REQUIRED;
+	bool must = upstream_tls_is_verified(o->tls);
 	int64_t by = o->deadline_ms;
 
 	if (o->tls == UPSTREAM_TLS_NONE)
@@ -101,8 +120,7 @@ start_tls(struct opening *o)
 	/* One that hangs must leave time for the second connection. */
 	if (!must)
 		by = clock_mono_ms() + clock_left_ms(by) / 2;
-	if (!stream_start_tls(
-		o->conn->stream, o->target->tls_ctx, o->target->tls_name, by, o->err)) {
+	if (!shake_hands(o, by)) {
 		o->handshake_failed = true;
 		return false;
 	}
@@ -117,7 +135,7 @@ is_private(const struct opening *o)
 {
 	struct sockaddr_storage peer;
 
-	if (stream_is_tls(o->conn->stream) && o->tls == UPSTREAM_TLS_REQUIRED)
+	if (stream_is_tls(o->conn->stream) && upstream_tls_is_verified(o->tls))
 		return true;
 	return address_parse(conn_peer(o->conn), &peer, NULL) && address_is_loopback(&peer);
 }

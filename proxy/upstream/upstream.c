@@ -100,15 +100,28 @@ add_server(struct upstream *u, const char *text, struct conf_errors *errors)
 	return true;
 }
 
+static enum tls_verify
+verify_of(enum upstream_tls tls)
+{
+	switch (tls) {
+	case UPSTREAM_TLS_NONE:
+	case UPSTREAM_TLS_OPPORTUNISTIC:
+		break;
+	case UPSTREAM_TLS_REQUIRED:
+		return TLS_VERIFY_PEER;
+	case UPSTREAM_TLS_DANE:
+		return TLS_VERIFY_DANE;
+	}
+	return TLS_VERIFY_NONE;
+}
+
 static bool
 set_up_tls(struct upstream *u, struct conf_errors *errors)
 {
 	const struct config_upstream *c = u->config;
 	struct err err = { .kind = ERR_NONE };
 
-	u->tls_ctx = tls_client_create(
-	    c->tls == UPSTREAM_TLS_REQUIRED ? TLS_VERIFY_PEER : TLS_VERIFY_NONE, c->ca_file,
-	    &err);
+	u->tls_ctx = tls_client_create(verify_of((enum upstream_tls)c->tls), c->ca_file, &err);
 	if (u->tls_ctx == NULL)
 		return complain(c, errors, "ca_file", err.text);
 	if (c->certificate != NULL && c->key != NULL &&
@@ -187,6 +200,13 @@ upstream_destroy(struct upstream **u)
 	pthread_mutex_destroy(&(*u)->lock);
 	mem_free(*u);
 	*u = NULL;
+}
+
+void
+upstream_use_dns(struct upstream *u, const struct dns_source *dns)
+{
+	for (size_t i = 0; i < u->server_count; i++)
+		u->servers[i].target.dns = dns;
 }
 
 const char *

@@ -27,6 +27,9 @@ MUST_CHECK struct upstream *upstream_create(
 void upstream_destroy(
     struct upstream **u); /* closes warm connections; no delivery may be left */
 
+/* upstream_use_dns - where tls = "dane" asks; borrowed, and there before the first delivery. */
+void upstream_use_dns(struct upstream *u, const struct dns_source *dns);
+
 const char *upstream_name(const struct upstream *u);
 
 /*

@@ -50,12 +50,36 @@ find(struct kept *k, const char *name, enum dns_type type, int64_t now_ms)
 }
 
 static void
+put(struct kept *k, const char *name, enum dns_type type, struct view packet, uint32_t ttl_s,
+    int64_t now_ms)
+{
+	const struct recent_answer answer = {
+		.packet = packet, .ttl_s = ttl_s, .is_secure = type == DNS_TLSA
+	};
+
+	recent_put(k->recent, name, type, &answer, now_ms);
+}
+
+static void
+test_a_secure_one_stays_secure(void **state)
+{
+	struct kept *k = *state;
+
+	put(k, "a.example", DNS_TLSA, VIEW("one"), 20, NOW);
+	put(k, "b.example", DNS_TXT, VIEW("two"), 20, NOW);
+	assert_true(find(k, "a.example", DNS_TLSA, NOW));
+	assert_true(k->found.is_secure);
+	assert_true(find(k, "b.example", DNS_TXT, NOW));
+	assert_false(k->found.is_secure);
+}
+
+static void
 test_found_by_name_and_type(void **state)
 {
 	struct kept *k = *state;
 
 	assert_false(find(k, "a.example", DNS_TXT, NOW));
-	recent_put(k->recent, "a.example", DNS_TXT, VIEW("one"), 20, NOW);
+	put(k, "a.example", DNS_TXT, VIEW("one"), 20, NOW);
 	assert_true(find(k, "a.example", DNS_TXT, NOW + 2500));
 	assert_true(view_eq(k->found.packet, VIEW("one")));
 	assert_int_equal(k->found.age_s, 2);
@@ -69,8 +93,8 @@ test_newer_takes_the_place(void **state)
 {
 	struct kept *k = *state;
 
-	recent_put(k->recent, "a.example", DNS_TXT, VIEW("one"), 20, NOW);
-	recent_put(k->recent, "a.example", DNS_TXT, VIEW("another"), 20, NOW + 9000);
+	put(k, "a.example", DNS_TXT, VIEW("one"), 20, NOW);
+	put(k, "a.example", DNS_TXT, VIEW("another"), 20, NOW + 9000);
 	assert_true(find(k, "a.example", DNS_TXT, NOW + 28000));
 	assert_true(view_eq(k->found.packet, VIEW("another")));
 	assert_int_equal(k->found.age_s, 19);
@@ -94,7 +118,7 @@ test_no_longer_than_its_ttl_and_the_limit(void **state)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		const int64_t end_ms = NOW + (int64_t)cases[i].kept_s * 1000;
 
-		recent_put(k->recent, cases[i].says, DNS_A, VIEW("x"), cases[i].ttl_s, NOW);
+		put(k, cases[i].says, DNS_A, VIEW("x"), cases[i].ttl_s, NOW);
 		if (find(k, cases[i].says, DNS_A, end_ms - 1) != (cases[i].kept_s > 0) ||
 		    find(k, cases[i].says, DNS_A, end_ms))
 			fail_msg("%s", cases[i].says);
@@ -108,18 +132,18 @@ test_what_is_too_long_is_not_kept(void **state)
 	struct kept *k = *state;
 	char name[DNS_NAME_MAX + 1];
 
-	recent_put(k->recent, "a", DNS_TXT, view_make(octets, sizeof(octets)), 20, NOW);
+	put(k, "a", DNS_TXT, view_make(octets, sizeof(octets)), 20, NOW);
 	assert_false(find(k, "a", DNS_TXT, NOW));
-	recent_put(k->recent, "a", DNS_TXT, view_make(octets, sizeof(octets) - 1), 20, NOW);
+	put(k, "a", DNS_TXT, view_make(octets, sizeof(octets) - 1), 20, NOW);
 	assert_true(find(k, "a", DNS_TXT, NOW));
 	assert_int_equal(k->found.packet.len, RECENT_OCTETS_MAX);
 
 	memset(name, 'a', sizeof(name));
 	name[DNS_NAME_MAX] = '\0';
-	recent_put(k->recent, name, DNS_TXT, VIEW("x"), 20, NOW);
+	put(k, name, DNS_TXT, VIEW("x"), 20, NOW);
 	assert_false(find(k, name, DNS_TXT, NOW));
 	name[DNS_NAME_MAX - 1] = '\0';
-	recent_put(k->recent, name, DNS_TXT, VIEW("x"), 20, NOW);
+	put(k, name, DNS_TXT, VIEW("x"), 20, NOW);
 	assert_true(find(k, name, DNS_TXT, NOW));
 }
 
@@ -134,7 +158,7 @@ test_many_names_share_the_places(void **state)
 
 	for (int i = 0; i < 3 * RECENT_PLACES; i++) {
 		snprintf(name, sizeof(name), "n%d.example", i);
-		recent_put(k->recent, name, DNS_TXT, view_of(name), 20, NOW);
+		put(k, name, DNS_TXT, view_of(name), 20, NOW);
 	}
 	for (int i = 0; i < 3 * RECENT_PLACES; i++) {
 		snprintf(name, sizeof(name), "n%d.example", i);
@@ -150,6 +174,8 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(
+		    test_a_secure_one_stays_secure, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_found_by_name_and_type, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_newer_takes_the_place, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
