@@ -80,7 +80,7 @@ struct config_dns {
 };
 
 struct config {
-	const char *hostname, *state_dir, *user, *group;
+	const char *hostname, *state_dir, *user, *group, *keeper_user;
 	struct config_tls tls;
 	struct conf_list listeners; /* struct config_listener */
 	struct config_auth auth;

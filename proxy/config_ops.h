@@ -5,6 +5,11 @@
 
 #include "lib/base/conf.h"
 
+/* Also for who looks at these before the tables do (key_list.h). */
+#define CONFIG_USER_DEFAULT	 "gatepost"
+#define CONFIG_STATE_DIR_DEFAULT "/var/lib/gatepost"
+#define CONFIG_KEEPER_DEFAULT	 "gatepost-keeper" /* if there is such an account */
+
 struct config_dmarc_reports {
 	struct conf_where where;
 	bool store;

@@ -307,14 +307,18 @@ static const struct conf_row root_rows[] = {
 	    .help =
 		"The full name of this server: in its greeting, in Received, and in EHLO to "
 		"upstreams." },
-	{ NAMED("state_dir", CONF_PATH, config, state_dir), .fallback = "/var/lib/gatepost",
+	{ NAMED("state_dir", CONF_PATH, config, state_dir),
+	    .fallback = CONFIG_STATE_DIR_DEFAULT,
 	    .help = "The folder that the gate may write in." },
-	{ NAMED("user", CONF_STRING, config, user), .fallback = "gatepost",
+	{ NAMED("user", CONF_STRING, config, user), .fallback = CONFIG_USER_DEFAULT,
 	    .help =
 		"Started as root, the gate becomes this user once its ports are bound and its "
 		"keys read." },
 	{ NAMED("group", CONF_STRING, config, group),
 	    .help = "And this group; without it, the user's own." },
+	{ NAMED("keeper_user", CONF_STRING, config, keeper_user),
+	    .help = "And the process that holds the DKIM keys becomes this user; without it, "
+		    "gatepost-keeper, or user where there is no such account." },
 	{ NAMED("tls", CONF_GROUP, config, tls), .table = &config_tls_table,
 	    .help = "The certificate that clients see." },
 	{ NAMED("listeners", CONF_LIST, config, listeners), .required = true,

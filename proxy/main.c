@@ -10,7 +10,7 @@
 #include <string.h>
 
 static const struct {
-	const char *name, *summary;
+	const char *name, *summary; /* NULL: not for people */
 	int (*run)(int argc, char **argv);
 } commands[] = {
 	{ "run", "serve: accept, check, sign and forward mail", command_run },
@@ -27,14 +27,18 @@ static const struct {
 	{ "test-policy", "run cases with expected verdicts over the configuration",
 	    command_test_policy },
 	{ "trace", "show what became of a transaction, link by link", command_trace },
+	{ "gate", NULL, command_gate },
+	{ "keeper", NULL, command_keeper },
 };
 
 static void
 print_usage(FILE *to)
 {
 	(void)fprintf(to, "usage: gatepost COMMAND [OPTION]...\n\n");
-	for (size_t i = 0; i < ARRAY_LEN(commands); i++)
-		(void)fprintf(to, "  %-14s%s\n", commands[i].name, commands[i].summary);
+	for (size_t i = 0; i < ARRAY_LEN(commands); i++) {
+		if (commands[i].summary != NULL)
+			(void)fprintf(to, "  %-14s%s\n", commands[i].name, commands[i].summary);
+	}
 	(void)fprintf(
 	    to, "\n\"gatepost COMMAND --help\" says more; --version prints the version.\n");
 }

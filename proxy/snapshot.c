@@ -7,6 +7,7 @@
 #include "lib/base/mem.h"
 #include "lib/domain/dkim_key.h"
 #include "lib/domain/dmarc_store.h"
+#include "proxy/helpers.h"
 #include "proxy/privileges.h"
 #include "proxy/watch.h"
 
@@ -26,14 +27,22 @@ key_owner(const struct config *config)
 	return privileges_find(config->user, config->group, &uid, &gid, NULL) ? uid : geteuid();
 }
 
+static struct dkim_key *
+read_key(const struct snapshot *s, const char *path, char warning_out[160], struct err *err)
+{
+	if (s->keeper == NULL)
+		return dkim_key_read_for(path, key_owner(s->config), warning_out, err);
+	const struct dkim_key_source *source = keeper_client_source(s->keeper);
+	return source->read(source->context, path, warning_out, err);
+}
+
 static void
 add_key(struct snapshot *s, const char *domain, const struct config_dkim_key *config,
     struct conf_errors *errors)
 {
 	char warning[160] = "";
 	struct err err = { 0 };
-	struct dkim_key *key =
-	    dkim_key_read_for(config->key, key_owner(s->config), warning, &err);
+	struct dkim_key *key = read_key(s, config->key, warning, &err);
 
 	if (key == NULL || !dkim_keyring_add(s->keyring, domain, config->selector, key, &err))
 		conf_error(errors, config->where, "domains.dkim", "%s", err.text);
@@ -194,12 +203,15 @@ make_watch(struct snapshot *s)
 	config.keyring = s->keyring;
 	config.dns = s->dns;
 	config.is_dry = s->is_rehearsal;
+	config.keys = s->keeper != NULL ? keeper_client_source(s->keeper) : NULL;
 	s->watch = domain_watch_create(&config);
 }
 
 bool
 snapshot_start(struct snapshot *s, const struct snapshot *before, struct err *err)
 {
+	if (s->keeper != NULL && !keeper_client_start(s->keeper, err))
+		return false;
 	if (s->watch == NULL)
 		return true;
 	if (before != NULL && before->watch != NULL)
@@ -266,6 +278,7 @@ destroy(struct snapshot *s)
 	auth_destroy(&s->authenticator);
 	table_set_destroy(&s->tables); /* behind the chains, whose links borrow from it */
 	dkim_keyring_destroy(&s->keyring);
+	keeper_client_destroy(&s->keeper); /* behind all keys */
 	dmarc_store_close(&s->dmarc_store);
 	trace_close(&s->trace);
 	mem_free(s->listeners);
@@ -326,6 +339,8 @@ snapshot_create(struct loaded_config **loaded, struct conf_errors *errors)
 
 	s->temp_dir = mem_alloc(room);
 	(void)snprintf(s->temp_dir, room, "%s/tmp", s->config->state_dir);
+	if (helpers_are_apart())
+		s->keeper = helpers_keeper();
 
 	make_keyring(s, errors);
 	make_upstreams(s, errors);

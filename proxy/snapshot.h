@@ -35,6 +35,7 @@ struct snapshot {
 	struct loaded_config *loaded;	 /* owned */
 	const struct config *config;	 /* borrowed from loaded */
 	struct dkim_keyring *keyring;	 /* owned */
+	struct keeper_client *keeper;	 /* owned; NULL: the keyring has the private keys */
 	struct table_set *tables;	 /* owned */
 	struct dmarc_store *dmarc_store; /* shared by snapshots; NULL: nothing is recorded */
 	struct trace *trace;		 /* likewise; NULL: not enabled */

@@ -120,10 +120,13 @@ MUST_CHECK bool conf_load(const char *file, const struct conf_table *root, void 
 MUST_CHECK bool conf_table_check(const struct conf_table *table, struct err *err);
 
 /*
- * conf_peek_strings - the list of strings at a path ("submission.chain") of a file, before its
- * tables are known. Nothing, where there is none, or the file is wrong: conf_load will say so.
+ * conf_peek_strings - the string or the strings at a path ("submission.chain", or of all
+ * elements of lists, "domains[].dkim[].key") of a file, before its tables are known. Nothing,
+ * where there is none, or the file is wrong: conf_load will say so.
  */
 struct conf_strings conf_peek_strings(const char *file, const char *path, struct arena *arena);
+/* conf_peek_paths - likewise, where the values are CONF_PATH. */
+struct conf_strings conf_peek_paths(const char *file, const char *path, struct arena *arena);
 
 /* conf_nearest - the name in names closest to word, or NULL when none is near ("did you mean").
  */

@@ -308,35 +308,3 @@ conf_load(const char *file, const struct conf_table *root, void *target,
 	conf_source_finish(&source);
 	return errors->count == errors_before;
 }
-
-struct conf_strings
-conf_peek_strings(const char *file, const char *path, struct arena *arena)
-{
-	struct conf_strings strings = { NULL, 0 };
-	struct conf_errors ignored;
-	struct conf_source source;
-	const config_setting_t *found = NULL;
-	config_t config;
-
-	conf_errors_init(&ignored);
-	config_init(&config);
-	if (conf_source_read(&source, file, arena, &ignored) &&
-	    config_read_string(&config, source.text.p) == CONFIG_TRUE)
-		found = config_lookup(&config, path);
-	if (found != NULL && config_setting_is_aggregate(found)) {
-		const size_t length = (size_t)config_setting_length(found);
-		const char **items = arena_alloc(arena, (length + 1) * sizeof(*items));
-
-		for (size_t i = 0; i < length; i++) {
-			const char *text = config_setting_get_string_elem(found, (int)i);
-
-			if (text != NULL)
-				items[strings.count++] = arena_strdup(arena, view_of(text));
-		}
-		strings.items = items;
-	}
-	config_destroy(&config);
-	conf_source_finish(&source);
-	conf_errors_finish(&ignored);
-	return strings;
-}

@@ -185,9 +185,8 @@ read_string(const struct conf_slot *slot, const config_setting_t *setting)
 		*(const char **)slot->member = text;
 }
 
-/* The path beside the file that it was written in, or as it is. NULL: no current folder. */
-static const char *
-absolute_path(struct arena *arena, const char *file, const char *path)
+const char *
+conf_absolute_path(struct arena *arena, const char *file, const char *path)
 {
 	if (path[0] == '/')
 		return path;
@@ -218,7 +217,7 @@ read_path(const struct conf_slot *slot, const config_setting_t *setting)
 		SLOT_ERROR(slot, "is an empty path");
 		return;
 	}
-	const char *absolute = absolute_path(slot->arena, slot->where.file, text);
+	const char *absolute = conf_absolute_path(slot->arena, slot->where.file, text);
 	if (absolute == NULL)
 		SLOT_ERROR(slot, "is a relative path, and the current folder is gone");
 	else
@@ -351,7 +350,7 @@ default_text(const struct conf_slot *slot, const char *text)
 {
 	const char *value = text;
 	if (slot->row->type == CONF_PATH)
-		value = absolute_path(slot->arena, slot->where.file, text);
+		value = conf_absolute_path(slot->arena, slot->where.file, text);
 	*(const char **)slot->member =
 	    value != NULL ? arena_strdup(slot->arena, view_of(value)) : NULL;
 	return true;

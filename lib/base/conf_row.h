@@ -33,6 +33,10 @@ MUST_CHECK bool conf_row_try_default(const struct conf_slot *slot);
 void conf_row_mismatch(
     const struct conf_slot *slot, const config_setting_t *setting, const char *wanted);
 
+/* conf_absolute_path - beside the file that it was written in, or as it is. NULL: there is no
+ * current folder any more. */
+const char *conf_absolute_path(struct arena *arena, const char *file, const char *path);
+
 /* conf_did_you_mean - " (did you mean "NAME"?)" in the arena, or "". */
 const char *conf_did_you_mean(
     struct arena *arena, const char *word, const char *const *names, size_t count);

@@ -32,8 +32,10 @@ enum {
 
 struct dkim_key {
 	enum dkim_algorithm algorithm;
-	EVP_PKEY *pkey;		/* owned */
-	EVP_PKEY_CTX *prepared; /* owned; RSA only: ready to sign, used by copying */
+	EVP_PKEY *pkey;			  /* owned */
+	EVP_PKEY_CTX *prepared;		  /* owned; RSA only: ready to sign, used by copying */
+	const struct dkim_signer *signer; /* borrowed; NULL: pkey has the private half */
+	unsigned char id[DKIM_KEY_ID_SIZE]; /* with a signer only */
 };
 
 const char *
@@ -62,9 +64,10 @@ key_refuse_passphrase(char *buffer, int size, int writing, void *context)
 	return -1;
 }
 
-/* Who may own a key file: owner, and other_owner. */
+/* Who may own a key file, and whether it may have other names (links). */
 struct key_owners {
-	uid_t owner, other_owner;
+	uid_t owner, other_owner, third_owner;
+	bool has_one_name;
 };
 
 static bool
@@ -76,7 +79,10 @@ key_check_file(int fd, struct key_owners owners, off_t *size_out, struct err *er
 		return err_set_errno(err, errno, "fstat");
 	if (!S_ISREG(st.st_mode))
 		return err_set(err, ERR_CONFIG, "is not a regular file");
-	if (st.st_uid != owners.owner && st.st_uid != owners.other_owner)
+	if (owners.has_one_name && st.st_nlink != 1)
+		return err_set(err, ERR_CONFIG, "has other names (hard links)");
+	if (st.st_uid != owners.owner && st.st_uid != owners.other_owner &&
+	    st.st_uid != owners.third_owner)
 		return err_set(err, ERR_CONFIG,
 		    "belongs to user id %u: the owner must be %sthe user that serves",
 		    (unsigned)st.st_uid, owners.other_owner == 0 ? "root or " : "");
@@ -114,10 +120,19 @@ key_parse_pem(int fd, size_t size, EVP_PKEY **pkey_out, struct err *err)
 	return key_set_crypto_error(err, ERR_CONFIG, "holds no private key in PEM form");
 }
 
+/* Where a key file is: name in the open folder at. */
+struct key_place {
+	int at;
+	const char *name;
+};
+
 static bool
-key_load_file(const char *path, struct key_owners owners, EVP_PKEY **pkey_out, struct err *err)
+key_load_file(
+    struct key_place place, struct key_owners owners, EVP_PKEY **pkey_out, struct err *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	const int follow = owners.has_one_name ? O_NOFOLLOW : 0;
+	int fd =
+	    openat(place.at, place.name, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK | follow);
 	off_t size = 0;
 	bool ok;
 
@@ -182,13 +197,15 @@ key_prepare(struct dkim_key *k, char warning_out[160], struct err *err)
 	return false;
 }
 
+/* path is its name for people. */
 static struct dkim_key *
-key_read(const char *path, struct key_owners owners, char warning_out[160], struct err *err)
+key_read(struct key_place place, const char *path, struct key_owners owners,
+    char warning_out[160], struct err *err)
 {
 	struct dkim_key *k = mem_calloc(1, sizeof(*k));
 
 	warning_out[0] = '\0';
-	if (key_load_file(path, owners, &k->pkey, err) && key_prepare(k, warning_out, err))
+	if (key_load_file(place, owners, &k->pkey, err) && key_prepare(k, warning_out, err))
 		return k;
 	if (err != NULL)
 		err->kind = ERR_CONFIG;
@@ -201,13 +218,31 @@ key_read(const char *path, struct key_owners owners, char warning_out[160], stru
 struct dkim_key *
 dkim_key_read_for(const char *path, uid_t owner, char warning_out[160], struct err *err)
 {
-	return key_read(path, (struct key_owners){ owner, 0 }, warning_out, err);
+	return key_read((struct key_place){ AT_FDCWD, path }, path,
+	    (struct key_owners){ owner, 0, 0, false }, warning_out, err);
+}
+
+struct dkim_key *
+dkim_key_read_kept(
+    const char *path, uid_t user, uid_t keeper, char warning_out[160], struct err *err)
+{
+	return key_read((struct key_place){ AT_FDCWD, path }, path,
+	    (struct key_owners){ user, 0, keeper, false }, warning_out, err);
 }
 
 struct dkim_key *
 dkim_key_read_made(const char *path, uid_t owner, char warning_out[160], struct err *err)
 {
-	return key_read(path, (struct key_owners){ owner, owner }, warning_out, err);
+	return key_read((struct key_place){ AT_FDCWD, path }, path,
+	    (struct key_owners){ owner, owner, owner, true }, warning_out, err);
+}
+
+struct dkim_key *
+dkim_key_read_made_at(int folder, const char *name, const char *path, uid_t owner,
+    char warning_out[160], struct err *err)
+{
+	return key_read((struct key_place){ folder, name }, path,
+	    (struct key_owners){ owner, owner, owner, true }, warning_out, err);
 }
 
 struct dkim_key *
@@ -259,15 +294,73 @@ key_sign_ed25519(const struct dkim_key *k, const unsigned char hash[32],
 	return ok;
 }
 
+static bool
+key_sign_elsewhere(const struct dkim_key *k, const unsigned char hash[32],
+    unsigned char out[1024], size_t *len_out, struct err *err)
+{
+	if (!k->signer->sign(k->signer->context, k->id, hash, out, len_out, err))
+		return false;
+	return *len_out == (size_t)EVP_PKEY_get_size(k->pkey) ||
+	       err_set(err, ERR_PROTOCOL, "a signature of %zu octets came for a key of %d",
+		   *len_out, EVP_PKEY_get_size(k->pkey));
+}
+
 bool
 dkim_key_sign_hash(const struct dkim_key *k, const unsigned char hash[32],
     unsigned char out[1024], size_t *len_out, struct err *err)
 {
+	if (k->signer != NULL)
+		return key_sign_elsewhere(k, hash, out, len_out, err);
 	bool ok = k->algorithm == DKIM_RSA_SHA256 ? key_sign_rsa(k, hash, out, len_out)
 						  : key_sign_ed25519(k, hash, out, len_out);
 
 	return ok ||
 	       key_set_crypto_error(err, ERR_IO, "no signature could be made with the key");
+}
+
+/* ---- the public half ---- */
+
+bool
+dkim_key_public(const struct dkim_key *k, struct buf *out)
+{
+	unsigned char *der = NULL;
+	const int len = i2d_PUBKEY(k->pkey, &der);
+	const bool ok = len > 0 && buf_add(out, der, (size_t)len);
+
+	OPENSSL_free(der);
+	return ok;
+}
+
+bool
+dkim_key_id(const struct dkim_key *k, unsigned char id_out[DKIM_KEY_ID_SIZE])
+{
+	unsigned char *der = NULL;
+	const int len = i2d_PUBKEY(k->pkey, &der);
+	const bool ok =
+	    len > 0 && EVP_Digest(der, (size_t)len, id_out, NULL, EVP_sha256(), NULL) > 0;
+
+	OPENSSL_free(der);
+	return ok;
+}
+
+struct dkim_key *
+dkim_key_of_public(struct view spki, const struct dkim_signer *signer, struct err *err)
+{
+	const unsigned char *p = (const unsigned char *)spki.p;
+	struct dkim_key *k = mem_calloc(1, sizeof(*k));
+	int kind;
+
+	k->signer = signer;
+	k->pkey = spki.len <= KEY_FILE_MAX ? d2i_PUBKEY(NULL, &p, (long)spki.len) : NULL;
+	ERR_clear_error();
+	kind = k->pkey != NULL ? EVP_PKEY_get_base_id(k->pkey) : EVP_PKEY_NONE;
+	k->algorithm = kind == EVP_PKEY_RSA ? DKIM_RSA_SHA256 : DKIM_ED25519_SHA256;
+	if ((kind == EVP_PKEY_RSA || kind == EVP_PKEY_ED25519) &&
+	    EVP_PKEY_get_size(k->pkey) <= RSA_BITS_MAX / 8 && dkim_key_id(k, k->id))
+		return k;
+	err_set(err, ERR_PROTOCOL, "is no public key of RSA or Ed25519");
+	dkim_key_destroy(&k);
+	return NULL;
 }
 
 /* Write pkey into a file that is new; on failure there is no file. */

@@ -31,10 +31,16 @@ MUST_CHECK struct dkim_key *dkim_key_read_for(
     const char *path, uid_t owner, char warning_out[160], struct err *err);
 /*
  * dkim_key_read_made - from a folder of owner's, who may make links there: to a key of root's
- * too, which root would then read for it. So the file must be owner's own.
+ * too, which root would then read for it. So the file must be owner's own, and no link.
  */
 MUST_CHECK struct dkim_key *dkim_key_read_made(
     const char *path, uid_t owner, char warning_out[160], struct err *err);
+/* dkim_key_read_made_at - likewise, name in an open folder; path is its name for people. */
+MUST_CHECK struct dkim_key *dkim_key_read_made_at(int folder, const char *name,
+    const char *path, uid_t owner, char warning_out[160], struct err *err);
+/* dkim_key_read_kept - as dkim_key_read_for; the owner may be the keeper's user, too. */
+MUST_CHECK struct dkim_key *dkim_key_read_kept(
+    const char *path, uid_t user, uid_t keeper, char warning_out[160], struct err *err);
 void dkim_key_destroy(struct dkim_key **k);
 enum dkim_algorithm dkim_key_algorithm(const struct dkim_key *k);
 const char *dkim_algorithm_name(enum dkim_algorithm a); /* "rsa-sha256" */
@@ -45,6 +51,35 @@ const char *dkim_algorithm_name(enum dkim_algorithm a); /* "rsa-sha256" */
  */
 MUST_CHECK bool dkim_key_sign_hash(const struct dkim_key *k, const unsigned char hash[32],
     unsigned char out[1024], size_t *len_out, struct err *err);
+
+/*
+ * Who signs where the private key is in another process (dkim_keeper_client.h): for the key of
+ * that id, as dkim_key_sign_hash does.
+ */
+#define DKIM_KEY_ID_SIZE 32
+struct dkim_signer {
+	bool (*sign)(void *context, const unsigned char id[DKIM_KEY_ID_SIZE],
+	    const unsigned char hash[32], unsigned char out[1024], size_t *len_out,
+	    struct err *err);
+	void *context;
+};
+/*
+ * dkim_key_of_public - a key of which only the public half is here: spki is DER
+ * (SubjectPublicKeyInfo). The signer is borrowed and outlives the key; how long its signatures
+ * are is checked. ERR_PROTOCOL: no such thing.
+ */
+MUST_CHECK struct dkim_key *dkim_key_of_public(
+    struct view spki, const struct dkim_signer *signer, struct err *err);
+/* dkim_key_public - its public half, DER. dkim_key_id - the SHA-256 hash of that. */
+MUST_CHECK bool dkim_key_public(const struct dkim_key *k, struct buf *out);
+MUST_CHECK bool dkim_key_id(const struct dkim_key *k, unsigned char id_out[DKIM_KEY_ID_SIZE]);
+
+/* Where keys come from, if not from files that this process reads: as dkim_key_read. */
+struct dkim_key_source {
+	struct dkim_key *(*read)(
+	    void *context, const char *path, char warning_out[160], struct err *err);
+	void *context;
+};
 
 /*
  * dkim_key_generate - write a new private key as PEM, mode 0600, never over an existing file.

@@ -37,6 +37,7 @@ struct kept_domain {
 struct rotation_keeper {
 	char *folder; /* owned */
 	struct rotation_rules rules;
+	const struct dkim_key_source *source; /* borrowed; NULL: files are read here */
 	struct kept_key *keys;
 	struct kept_domain *domains;
 };
@@ -49,6 +50,12 @@ rotation_keeper_create(const char *folder, const struct rotation_rules *rules)
 	k->folder = mem_strdup(folder);
 	k->rules = *rules;
 	return k;
+}
+
+void
+rotation_keeper_set_source(struct rotation_keeper *k, const struct dkim_key_source *source)
+{
+	k->source = source;
 }
 
 void
@@ -142,7 +149,8 @@ read_made(
 		err_set(err, ERR_CONFIG, "the path of %s is too long", selector);
 		return NULL;
 	}
-	key = dkim_key_read_made(path, folder_owner(k, d), warning, err);
+	key = k->source != NULL ? k->source->read(k->source->context, path, warning, err)
+				: dkim_key_read_made(path, folder_owner(k, d), warning, err);
 	if (key == NULL)
 		return NULL;
 	kept = mem_calloc(1, sizeof(*kept));

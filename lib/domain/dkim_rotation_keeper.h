@@ -19,6 +19,10 @@ struct rotation_keeper;
 /* rotation_keeper_create - folder: STATE_DIR/dkim, which need not be there. */
 struct rotation_keeper *rotation_keeper_create(
     const char *folder, const struct rotation_rules *rules);
+/* rotation_keeper_set_source - where it gets private keys from (borrowed); NULL: their files.
+ */
+void rotation_keeper_set_source(
+    struct rotation_keeper *k, const struct dkim_key_source *source);
 /* rotation_keeper_destroy - the keys that it handed out end with it. */
 void rotation_keeper_destroy(struct rotation_keeper **k);
 

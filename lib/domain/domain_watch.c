@@ -321,8 +321,10 @@ domain_watch_create(const struct watch_config *config)
 	w->config = *config;
 	w->hostname = mem_strdup(config->hostname);
 	pthread_mutex_init(&w->keeper_lock, NULL);
-	if (config->rotation_dir != NULL)
+	if (config->rotation_dir != NULL) {
 		w->keeper = rotation_keeper_create(config->rotation_dir, &config->rotation);
+		rotation_keeper_set_source(w->keeper, config->keys);
+	}
 	atomic_init(&w->is_stopping, false);
 	stoppable_dns_init(
 	    &w->dns, config->dns, &w->is_stopping, config->timeout_ms / QUERY_SHARE);

@@ -77,6 +77,7 @@ struct watch_config {
 	size_t egress_count;
 	const char *rotation_dir; /* STATE_DIR/dkim; NULL: no rotation */
 	struct rotation_rules rotation;
+	const struct dkim_key_source *keys; /* borrowed; NULL: rotation's keys are read here */
 	int64_t refresh_s, retry_s; /* between looks: when all is well; when something is not */
 	int64_t timeout_ms;	    /* for the look at one domain */
 	bool is_dry;		    /* changes no rotation, logs nothing: for a person */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 /*
- * gatepost run: load, bind and read keys (perhaps as root), become the configured user, serve.
- * Stays in the foreground; a service manager does the rest.
+ * gatepost run: starts the parent (proxy/supervisor.h), which starts the gate: load and bind
+ * (perhaps as root), become the configured user, serve. With --single-process both are one, and
+ * the DKIM keys are in it. Stays in the foreground; a service manager does the rest.
  */
 #include "proxy/commands/commands.h"
 
@@ -10,8 +11,10 @@
 #include "lib/domain/dkim_verify.h"
 #include "proxy/confine.h"
 #include "proxy/confine_paths.h"
+#include "proxy/helpers.h"
 #include "proxy/privileges.h"
 #include "proxy/session/engine.h"
+#include "proxy/supervisor.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -19,6 +22,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -31,8 +35,9 @@ static const char usage[] =
     "Serve until SIGTERM. SIGHUP reloads the configuration; a broken file is refused\n"
     "and the old configuration stays.\n"
     "\n"
-    "  -c, --config FILE   configuration (default " CONFIG_FILE_DEFAULT ")\n"
-    "  -h, --help          this text\n";
+    "  -c, --config FILE     configuration (default " CONFIG_FILE_DEFAULT ")\n"
+    "      --single-process  all in one process, the DKIM keys too: for debugging\n"
+    "  -h, --help            this text\n";
 
 /* What a reload has to know of the start. */
 struct start {
@@ -146,10 +151,12 @@ become_user(const struct snapshot *s, struct err *err)
 
 	if (!privileges_find(config->user, config->group, &uid, &gid, err) ||
 	    !make_folder(config->state_dir, uid, gid, err) ||
-	    !make_folder(s->temp_dir, uid, gid, err) ||
 	    !confine_as_root(config_confine_off(&config->confine), err) ||
-	    !privileges_become(config->user, uid, gid, err))
+	    !privileges_become(config->user, uid, gid, err) ||
+	    !make_folder(s->temp_dir, uid, gid, err))
 		return false;
+	if (!helpers_live_with_parent())
+		return err_set(err, ERR_CLOSED, "the parent process has ended");
 	if (access(s->temp_dir, R_OK | W_OK | X_OK) != 0)
 		return err_set_errno(
 		    err, errno, "the serving user cannot write to %s", s->temp_dir);
@@ -216,7 +223,7 @@ serve(const char *file, struct snapshot **snapshot)
 	const struct log_config log_config = { .level = (enum log_level)log->level,
 		.format = (enum log_format)log->format,
 		.target = (enum log_target)log->target };
-	log_configure(&log_config);
+	helpers_log_configure(&log_config);
 	if (!give_up_rights(&start, *snapshot, &err) ||
 	    !snapshot_start(*snapshot, NULL, &err)) {
 		(void)fprintf(stderr, "gatepost: %s\n", err.text);
@@ -236,29 +243,14 @@ out:
 	return status;
 }
 
-int
-command_run(int argc, char **argv)
+/* run_here - load and serve in this process. */
+static int
+run_here(const char *file)
 {
-	static const struct option options[] = { { "config", required_argument, NULL, 'c' },
-		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
-	const char *file = CONFIG_FILE_DEFAULT;
 	struct conf_errors errors;
 	struct err err = { 0 };
-	int option;
+	int status = EXIT_FAILURE;
 
-	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-		if (option == 'h')
-			return fputs(usage, stdout) < 0;
-		if (option != 'c') {
-			(void)fputs(usage, stderr);
-			return EXIT_USAGE;
-		}
-		file = optarg;
-	}
-	if (optind < argc) {
-		(void)fprintf(stderr, "gatepost run: what is \"%s\"?\n%s", argv[optind], usage);
-		return EXIT_USAGE;
-	}
 	set_up_process();
 	if (!dkim_sign_init(&err) || !dkim_verify_init(&err)) {
 		(void)fprintf(stderr, "gatepost: %s\n", err.text);
@@ -268,11 +260,68 @@ command_run(int argc, char **argv)
 	struct snapshot *snapshot = load(file, &errors);
 	print_errors(&errors);
 	conf_errors_finish(&errors);
-	int status = EXIT_FAILURE;
 	if (snapshot != NULL)
 		status = serve(file, &snapshot);
 	snapshot_release(&snapshot);
 	dkim_verify_finish();
 	dkim_sign_finish();
 	return status;
+}
+
+/* read_options - EXIT_SUCCESS: go on; -1: done; EXIT_USAGE. */
+static int
+read_options(int argc, char **argv, const char **file_out, int *is_single_out)
+{
+	const struct option options[] = { { "config", required_argument, NULL, 'c' },
+		{ "single-process", no_argument, is_single_out, 1 },
+		{ "help", no_argument, NULL, 'h' }, { NULL, 0, NULL, 0 } };
+	int option;
+
+	*file_out = CONFIG_FILE_DEFAULT;
+	*is_single_out = 0;
+	while ((option = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
+		if (option == 'h')
+			return fputs(usage, stdout) < 0 ? EXIT_FAILURE : -1;
+		if (option != 'c' && option != 0) {
+			(void)fputs(usage, stderr);
+			return EXIT_USAGE;
+		}
+		if (option == 'c')
+			*file_out = optarg;
+	}
+	if (optind < argc) {
+		(void)fprintf(stderr, "gatepost run: what is \"%s\"?\n%s", argv[optind], usage);
+		return EXIT_USAGE;
+	}
+	return EXIT_SUCCESS;
+}
+
+int
+command_run(int argc, char **argv)
+{
+	const char *file;
+	int is_single;
+	const int status = read_options(argc, argv, &file, &is_single);
+
+	if (status != EXIT_SUCCESS)
+		return status < 0 ? EXIT_SUCCESS : status;
+	return is_single ? run_here(file) : supervisor_run(file);
+}
+
+/* command_gate - what the parent starts: gatepost gate -c FILE. */
+int
+command_gate(int argc, char **argv)
+{
+	const char *file;
+	struct err err = { 0 };
+	int is_single;
+	const int status = read_options(argc, argv, &file, &is_single);
+
+	if (status != EXIT_SUCCESS)
+		return status < 0 ? EXIT_SUCCESS : status;
+	(void)prctl(PR_SET_NAME, "gatepost", 0, 0, 0);
+	if (helpers_init(&err))
+		return run_here(file);
+	(void)fprintf(stderr, "gatepost gate: %s\n", err.text);
+	return EXIT_USAGE;
 }

@@ -10,7 +10,7 @@
 #include "lib/base/mem.h"
 #include "lib/base/metrics.h"
 #include "lib/net/address.h"
-#include "proxy/notify.h"
+#include "proxy/helpers.h"
 #include "proxy/ops/metrics_http.h"
 #include "proxy/session/admission.h"
 #include "proxy/session/listener.h"
@@ -256,7 +256,7 @@ use_snapshot(struct engine *e, struct snapshot *fresh)
 						    (enum log_level)fresh->config->log.level,
 			.format = (enum log_format)fresh->config->log.format,
 			.target = (enum log_target)fresh->config->log.target };
-		log_configure(&log);
+		helpers_log_configure(&log);
 		log_event(LEVEL_INFO, "gate.reloaded",
 		    LOG_U64("listeners", fresh->config->listeners.count));
 	} else {
@@ -330,7 +330,7 @@ on_stop(evutil_socket_t signal_number, short what, void *arg)
 	log_event(LEVEL_INFO, "gate.stopping",
 	    LOG_STR("signal", signal_number == SIGTERM ? "TERM" : "INT"),
 	    LOG_U64("sessions", atomic_load(&e->sessions)));
-	notify_send("STOPPING=1");
+	helpers_notify("STOPPING=1");
 	session_set_draining(true);
 	listeners_use(e->listeners, NULL);
 	snapshot_retire(e->current); /* its watch ends while sessions do */
@@ -400,7 +400,7 @@ engine_run(struct engine *e, engine_reload reload, void *context, struct err *er
 	log_event(LEVEL_INFO, "gate.ready", LOG_STR("hostname", e->current->config->hostname),
 	    LOG_U64("listeners", e->current->config->listeners.count),
 	    LOG_U64("pid", getpid()));
-	notify_send("READY=1");
+	helpers_notify("READY=1");
 	if (event_base_dispatch(e->base) < 0)
 		return err_set(err, ERR_IO, "the event loop failed");
 	bool stopped = workers_stop(e->workers, clock_mono_ms() + STOP_MS);

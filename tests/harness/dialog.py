@@ -109,6 +109,7 @@ class Dialog:
         self.loop_index = 0
         self.mark = 0
         self.gate = None
+        self.killed = {}  # pid: name
         self.has_ended = False
 
     # ---- set-up ----
@@ -615,6 +616,15 @@ class Dialog:
     def do_mark(self, _s):
         """log looks only at lines from here on."""
         self.mark = len(self.gate.lines)
+
+    def do_kill(self, s):
+        self.killed.update({pid: s.rest for pid in self.gate.processes(s.rest)})
+        for pid in self.gate.processes(s.rest):
+            os.kill(pid, signal.SIGKILL)
+
+    def do_again(self, s):
+        killed = [pid for pid, name in self.killed.items() if name == s.rest]
+        self.gate.wait_for_process(s.rest, killed)
 
     def do_signal(self, s):
         self.gate.signal(getattr(signal, "SIG" + s.rest))

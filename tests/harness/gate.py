@@ -104,6 +104,8 @@ class Gate:
         self.config = cfg.default(self.folder, keys, self.ports, upstream)
         self.users = copy.deepcopy(cfg.USERS if users is None else users)
         self.environment = {}
+        self.options = []  # of "gatepost run"
+        self.before = []  # a command that starts it
         self.process = None
         self.lines = []
         self._news = threading.Condition()
@@ -191,9 +193,9 @@ class Gate:
         self.write_config()
         already = len(self.lines)  # of an earlier life
         self.process = subprocess.Popen(
-            [self.binary, "run", "-c", self.config_file], stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=self._environment(),
-            cwd=self.folder, **self._identity())
+            [*self.before, self.binary, "run", "-c", self.config_file, *self.options],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            env=self._environment(), cwd=self.folder, **self._identity())
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         if wait:
@@ -214,9 +216,49 @@ class Gate:
     def signal(self, number):
         os.kill(self.process.pid, number)
 
+    def processes(self, name):
+        """Pids of the parent's children of that name: gate, keeper."""
+        found = []
+        try:
+            with open(f"/proc/{self.process.pid}/task/{self.process.pid}/children",
+                      encoding="ascii") as file:
+                children = file.read().split()
+        except FileNotFoundError:
+            return []
+        for pid in children:
+            try:
+                with open(f"/proc/{pid}/cmdline", "rb") as file:
+                    words = file.read().split(b"\0")
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if words[1:2] == [name.encode()]:
+                found.append(int(pid))
+        return found
+
+    @property
+    def serving_pid(self):
+        """The process that serves: the parent's child, or the only one."""
+        return (self.processes("gate") or [self.process.pid])[0]
+
+    def wait_for_process(self, name, other_than=(), limit_s=10):
+        """The pid of a child of that name that is none of other_than."""
+        deadline = time.monotonic() + limit_s
+        while time.monotonic() < deadline:
+            for pid in self.processes(name):
+                if pid not in other_than:
+                    return pid
+            time.sleep(0.02)
+        raise GateError(f"no {name} within {limit_s} s\n{self.tail()}")
+
     def kill(self):
         if self.is_running():
+            children = self.processes("gate")
             self.process.kill()
+            for pid in children:
+                try:
+                    os.kill(pid, signal.SIGKILL)
+                except ProcessLookupError:
+                    pass
         if self.process is not None:
             self.process.wait()
             self._reader.join(5)
