@@ -8,7 +8,9 @@
 /* Also for who looks at these before the tables do (key_list.h). */
 #define CONFIG_USER_DEFAULT	 "gatepost"
 #define CONFIG_STATE_DIR_DEFAULT "/var/lib/gatepost"
-#define CONFIG_KEEPER_DEFAULT	 "gatepost-keeper" /* if there is such an account */
+/* If there are such accounts: */
+#define CONFIG_KEEPER_DEFAULT "gatepost-keeper"
+#define CONFIG_JUDGE_DEFAULT  "gatepost-judge"
 
 struct config_dmarc_reports {
 	struct conf_where where;

@@ -18,6 +18,7 @@
 #define ANSWER_MS	 10000 /* the parent forks, and says so */
 #define KEEPER_ANSWER_MS 5000
 #define KEEPER_START_MS	 60000 /* it may have thousands of keys to read */
+#define JUDGE_STEP_MS	 10000 /* tens of megabytes can be hashed in that */
 #define NOTIFY_MAX	 512
 
 static struct {
@@ -102,11 +103,11 @@ end_helper(void *context, pid_t pid)
 
 union control {
 	struct cmsghdr align;
-	char octets[CMSG_SPACE(sizeof(int) * KEEPER_LINKS_MAX)];
+	char octets[CMSG_SPACE(sizeof(int) * HELPER_LINKS_MAX)];
 };
 
 static void
-take_descriptors(struct msghdr *message, struct keeper_links *out)
+take_descriptors(struct msghdr *message, struct helper_links *out)
 {
 	out->count = 0;
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c != NULL;
@@ -120,7 +121,7 @@ take_descriptors(struct msghdr *message, struct keeper_links *out)
 }
 
 static bool
-hear(struct keeper_links *out, struct err *err)
+hear(struct helper_links *out, struct err *err)
 {
 	struct pollfd readable = { .fd = parent.fd, .events = POLLIN };
 	union control control;
@@ -151,22 +152,43 @@ hear(struct keeper_links *out, struct err *err)
 }
 
 static bool
-start_keeper(void *context, struct keeper_links *out, struct err *err)
+start(enum helper_packet kind, struct helper_links *out, struct err *err)
 {
 	bool ok;
 
-	(void)context;
 	pthread_mutex_lock(&parent.lock);
-	tell(HELPER_START_KEEPER, VIEW(""));
+	tell(kind, VIEW(""));
 	ok = hear(out, err);
 	pthread_mutex_unlock(&parent.lock);
 	return ok;
 }
 
+static bool
+start_keeper(void *context, struct helper_links *out, struct err *err)
+{
+	(void)context;
+	return start(HELPER_START_KEEPER, out, err);
+}
+
+static bool
+start_judge(void *context, struct helper_links *out, struct err *err)
+{
+	(void)context;
+	return start(HELPER_START_JUDGE, out, err);
+}
+
 struct keeper_client *
 helpers_keeper(void)
 {
-	const struct keeper_starter starter = { .open = start_keeper, .end = end_helper };
+	const struct helper_kind starter = { .open = start_keeper, .end = end_helper };
 
-	return keeper_client_create(&starter, KEEPER_ANSWER_MS, KEEPER_START_MS);
+	return keeper_client_create(&starter, KEEPER_ANSWER_MS);
+}
+
+struct judge_client *
+helpers_judge(void)
+{
+	const struct helper_kind starter = { .open = start_judge, .end = end_helper };
+
+	return judge_client_create(&starter, JUDGE_STEP_MS);
 }

@@ -9,12 +9,14 @@
 
 #include "lib/base/log.h"
 #include "lib/domain/dkim_keeper_client.h"
+#include "lib/domain/judge.h"
 
 #define HELPERS_FD 3 /* where the parent puts the gate's end of the socket */
 
 /* ---- packets from the gate: one octet, and what belongs to it ---- */
 enum helper_packet {
 	HELPER_START_KEEPER = 'K', /* answered by an octet: OK with descriptors, or FAILED */
+	HELPER_START_JUDGE = 'J',  /* likewise */
 	HELPER_END = 'X',	   /* pid_t: of a helper that does not answer */
 	HELPER_NOTIFY = 'N',	   /* text for the service manager */
 	HELPER_LOG = 'L',	   /* level, format, target: one octet each */
@@ -36,7 +38,8 @@ void helpers_log_configure(const struct log_config *config);
  */
 MUST_CHECK bool helpers_live_with_parent(void);
 
-/* helpers_keeper - a way to keepers that the parent starts. */
+/* helpers_keeper, helpers_judge - a way to keepers, to judges that the parent starts. */
 struct keeper_client *helpers_keeper(void);
+struct judge_client *helpers_judge(void);
 
 #endif

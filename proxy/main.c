@@ -29,6 +29,7 @@ static const struct {
 	{ "trace", "show what became of a transaction, link by link", command_trace },
 	{ "gate", NULL, command_gate },
 	{ "keeper", NULL, command_keeper },
+	{ "judge", NULL, command_judge },
 };
 
 static void

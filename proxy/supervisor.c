@@ -39,7 +39,10 @@ struct supervisor {
 	int socket;	 /* owned; to the gate; -1: it is not there */
 	pid_t gate;	 /* -1: likewise */
 	int status;	 /* of the gate that ended last */
-	pid_t helpers[HELPERS_MAX];
+	struct helper {
+		pid_t pid;
+		const char *name;
+	} helpers[HELPERS_MAX];
 	size_t helper_count;
 	int64_t started_ms, restart_at_ms, pause_ms;
 	bool was_ready; /* some gate has served */
@@ -50,11 +53,11 @@ struct supervisor {
 /* ---- the gate's words ---- */
 
 static bool
-send_links(int to, const struct keeper_links *links)
+send_links(int to, const struct helper_links *links)
 {
 	union {
 		struct cmsghdr align;
-		char octets[CMSG_SPACE(sizeof(int) * KEEPER_LINKS_MAX)];
+		char octets[CMSG_SPACE(sizeof(int) * HELPER_LINKS_MAX)];
 	} control = { 0 };
 	char packet[1 + sizeof(pid_t)] = { HELPER_OK };
 	struct iovec octets = { .iov_base = packet, .iov_len = sizeof(packet) };
@@ -72,23 +75,29 @@ send_links(int to, const struct keeper_links *links)
 	return sendmsg(to, &message, MSG_NOSIGNAL | MSG_DONTWAIT) > 0;
 }
 
+static const struct child_kind keeper = { .name = "keeper", .socket_type = SOCK_SEQPACKET };
+/* Whom it asks for may take its time, so there are many questions at a time. */
+static const struct child_kind judge = {
+	.name = "judge", .socket_type = SOCK_STREAM, .links = HELPER_LINKS_MAX
+};
+
 static void
-start_keeper(struct supervisor *s)
+start_helper(struct supervisor *s, const struct child_kind *kind)
 {
 	const char failed = HELPER_FAILED;
-	struct keeper_links links;
+	struct helper_links links;
 	struct err err = { 0 };
 	bool ok = s->helper_count < HELPERS_MAX ||
 		  err_set(&err, ERR_LIMIT, "%d helpers are there already", HELPERS_MAX);
 
-	if (ok && child_start_keeper(buf_view(&s->keys), &s->before, &links, &err)) {
-		s->helpers[s->helper_count++] = links.pid;
+	if (ok && child_start_helper(kind, buf_view(&s->keys), &s->before, &links, &err)) {
+		s->helpers[s->helper_count++] = (struct helper){ links.pid, kind->name };
 		(void)send_links(s->socket, &links); /* without a reader the keeper ends */
 		for (size_t i = 0; i < links.count; i++)
 			(void)close(links.fds[i]);
 		return;
 	}
-	log_event(LEVEL_ERROR, "process.failed", LOG_STR("name", "keeper"),
+	log_event(LEVEL_ERROR, "process.failed", LOG_STR("name", kind->name),
 	    LOG_STR("text", err.text));
 	(void)!send(s->socket, &failed, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
@@ -102,7 +111,7 @@ end_helper(const struct supervisor *s, struct view text)
 		return;
 	memcpy(&pid, text.p, sizeof(pid));
 	for (size_t i = 0; i < s->helper_count; i++) {
-		if (s->helpers[i] == pid)
+		if (s->helpers[i].pid == pid)
 			(void)kill(pid, SIGKILL);
 	}
 }
@@ -158,7 +167,10 @@ hear_gate(struct supervisor *s)
 		const struct view text = view_make(packet + 1, (size_t)got - 1);
 		switch (packet[0]) {
 		case HELPER_START_KEEPER:
-			start_keeper(s);
+			start_helper(s, &keeper);
+			break;
+		case HELPER_START_JUDGE:
+			start_helper(s, &judge);
 			break;
 		case HELPER_END:
 			end_helper(s, text);
@@ -235,11 +247,11 @@ static void
 on_helper_end(struct supervisor *s, pid_t pid, int status)
 {
 	for (size_t i = 0; i < s->helper_count; i++) {
-		if (s->helpers[i] != pid)
+		if (s->helpers[i].pid != pid)
 			continue;
-		s->helpers[i] = s->helpers[--s->helper_count];
 		if (status != 0)
-			log_end("keeper", pid, status);
+			log_end(s->helpers[i].name, pid, status);
+		s->helpers[i] = s->helpers[--s->helper_count];
 		return;
 	}
 }
@@ -314,9 +326,9 @@ end_helpers(struct supervisor *s)
 	int status;
 
 	for (size_t i = 0; i < s->helper_count; i++)
-		(void)kill(s->helpers[i], SIGKILL);
+		(void)kill(s->helpers[i].pid, SIGKILL);
 	for (size_t i = 0; i < s->helper_count; i++)
-		(void)waitpid(s->helpers[i], &status, 0);
+		(void)waitpid(s->helpers[i].pid, &status, 0);
 }
 
 static bool

@@ -18,14 +18,15 @@
 #include <unistd.h>
 
 #define FIRST_FD     3
-#define ASIDE_FD     100 /* while descriptors change places */
+#define ASIDE_FD     300 /* while descriptors change places */
 #define SCAN_MS	     10000
 #define LINKS_MIN    2
+#define LINKS_MAX    16 /* of a helper that has one for each core */
 #define EXIT_NO_EXEC 127
 
 struct child {
 	const char *arguments[6]; /* behind the binary's name; NULL: the end */
-	int fds[1 + KEEPER_LINKS_MAX];
+	int fds[1 + HELPER_LINKS_MAX];
 	size_t fd_count;
 	const sigset_t *signals;
 };
@@ -94,17 +95,18 @@ child_start_gate(const char *file, const sigset_t *signals, int *socket_out, str
 	return pid;
 }
 
-/* ---- keepers ---- */
+/* ---- helpers ---- */
 
-/* A connection for each signature that can be made at a time. */
 static size_t
-link_count(void)
+link_count(const struct child_kind *kind)
 {
 	const long cores = sysconf(_SC_NPROCESSORS_ONLN);
 
+	if (kind->links > 0)
+		return kind->links;
 	if (cores < LINKS_MIN)
 		return LINKS_MIN;
-	return cores < KEEPER_LINKS_MAX ? (size_t)cores : KEEPER_LINKS_MAX;
+	return cores < LINKS_MAX ? (size_t)cores : LINKS_MAX;
 }
 
 static void
@@ -115,16 +117,17 @@ close_all(const int *fds, size_t count)
 }
 
 static bool
-make_links(struct keeper_links *out, struct child *keeper, struct err *err)
+make_links(const struct child_kind *kind, struct helper_links *out, struct child *helper,
+    struct err *err)
 {
-	const size_t count = link_count();
+	const size_t count = link_count(kind);
 	int pair[2];
 
 	for (out->count = 0; out->count < count; out->count++) {
-		if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
+		if (socketpair(AF_UNIX, kind->socket_type | SOCK_CLOEXEC, 0, pair) != 0)
 			return err_set_errno(err, errno, "socketpair");
 		out->fds[out->count] = pair[0];
-		keeper->fds[keeper->fd_count++] = pair[1];
+		helper->fds[helper->fd_count++] = pair[1];
 	}
 	return true;
 }
@@ -144,11 +147,11 @@ write_list(struct view list, struct err *err)
 }
 
 bool
-child_start_keeper(
-    struct view list, const sigset_t *signals, struct keeper_links *out, struct err *err)
+child_start_helper(const struct child_kind *kind, struct view list, const sigset_t *signals,
+    struct helper_links *out, struct err *err)
 {
 	char count[16];
-	struct child keeper = { .arguments = { "gatepost", "keeper", count, NULL },
+	struct child helper = { .arguments = { "gatepost", kind->name, count, NULL },
 		.signals = signals };
 	const int fd = write_list(list, err);
 
@@ -156,12 +159,12 @@ child_start_keeper(
 	out->pid = -1;
 	if (fd < 0)
 		return false;
-	keeper.fds[keeper.fd_count++] = fd;
-	if (make_links(out, &keeper, err)) {
+	helper.fds[helper.fd_count++] = fd;
+	if (make_links(kind, out, &helper, err)) {
 		(void)snprintf(count, sizeof(count), "%zu", out->count);
-		out->pid = start(&keeper, err);
+		out->pid = start(&helper, err);
 	}
-	close_all(keeper.fds, keeper.fd_count);
+	close_all(helper.fds, helper.fd_count);
 	if (out->pid > 0)
 		return true;
 	close_all(out->fds, out->count);

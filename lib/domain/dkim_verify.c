@@ -10,6 +10,7 @@
 
 #include "lib/domain/dkim_field.h"
 #include "lib/domain/dkim_key_text.h"
+#include "lib/domain/judge.h"
 
 #define FIELD_NAME VIEW("DKIM-Signature")
 
@@ -512,8 +513,11 @@ void
 dkim_verify_message(const struct dkim_verify_request *request, struct arena *arena,
     struct dkim_verification *out)
 {
-	struct verifying *v = arena_alloc(arena, sizeof(*v));
+	struct verifying *v;
 
+	if (judge_dkim(request, arena, out))
+		return;
+	v = arena_alloc(arena, sizeof(*v));
 	memset(out, 0, sizeof(*out));
 	v->request = request;
 	v->arena = arena;

@@ -17,6 +17,7 @@
  * trouble, more than 511 octets of compiled terms, client addresses of this machine.
  */
 #include "lib/base/mem.h"
+#include "lib/domain/judge.h"
 #include "lib/domain/spf_private.h"
 
 #include "lib/mail/domain_name.h"
@@ -429,6 +430,8 @@ spf_evaluate(const struct spf_request *request, struct arena *arena, struct spf_
 	};
 	char domain[DOMAIN_NAME_MAX];
 
+	if (judge_spf(request, arena, out))
+		return;
 	(void)pthread_once(&once, silence_library);
 	*out = (struct spf_outcome){ .result = AUTHRES_NONE, .domain = "" };
 	address_fold(&run.client);

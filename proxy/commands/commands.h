@@ -18,6 +18,7 @@ int command_run(int argc, char **argv);
 /* What "run" starts; nobody else does. */
 int command_gate(int argc, char **argv);
 int command_keeper(int argc, char **argv);
+int command_judge(int argc, char **argv);
 int command_check_config(int argc, char **argv);
 int command_explain(int argc, char **argv);
 int command_keygen(int argc, char **argv);

@@ -200,9 +200,28 @@ set_up_process(void)
 	}
 }
 
+/* start_judges - none is started before the first question. */
+static bool
+start_judges(struct judge_client **out, struct err *err)
+{
+	*out = helpers_are_apart() ? helpers_judge() : NULL;
+	if (*out == NULL)
+		return true;
+	judge_use(*out);
+	return judge_client_start(*out, err);
+}
+
+static void
+stop_judges(struct judge_client **judges)
+{
+	judge_use(NULL);
+	judge_client_destroy(judges);
+}
+
 static int
 serve(const char *file, struct snapshot **snapshot)
 {
+	struct judge_client *judges = NULL;
 	struct engine *engine = engine_create(*snapshot);
 	struct start start = { .file = file };
 	struct conf_errors errors;
@@ -224,7 +243,7 @@ serve(const char *file, struct snapshot **snapshot)
 		.format = (enum log_format)log->format,
 		.target = (enum log_target)log->target };
 	helpers_log_configure(&log_config);
-	if (!give_up_rights(&start, *snapshot, &err) ||
+	if (!give_up_rights(&start, *snapshot, &err) || !start_judges(&judges, &err) ||
 	    !snapshot_start(*snapshot, NULL, &err)) {
 		(void)fprintf(stderr, "gatepost: %s\n", err.text);
 		goto out;
@@ -239,6 +258,8 @@ serve(const char *file, struct snapshot **snapshot)
 out:
 	engine_destroy(&engine);
 	confine_paths_finish(&start.paths);
+	snapshot_release(snapshot); /* its watch ends: nobody asks any more */
+	stop_judges(&judges);
 	conf_errors_finish(&errors);
 	return status;
 }

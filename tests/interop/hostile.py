@@ -67,14 +67,14 @@ class Ward:
         raise AssertionError(f"there is no stage {stage}")
 
     def count_descriptors(self):
-        return len(os.listdir(f"/proc/{self.gate.process.pid}/fd"))
+        return len(os.listdir(f"/proc/{self.gate.serving_pid}/fd"))
 
     def hostile_messages(self):
         """What the upstream has accepted besides the honest ones."""
         return [m for m in self.sink.accepted() if b"Subject: honest " not in m.data]
 
     def rss_kb(self):
-        with open(f"/proc/{self.gate.process.pid}/status", encoding="ascii") as status:
+        with open(f"/proc/{self.gate.serving_pid}/status", encoding="ascii") as status:
             return next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
 
     def check(self):

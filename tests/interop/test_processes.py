@@ -48,6 +48,32 @@ def submit(gate, keys, subject, limit_s=LIMIT_S):
             client.close()
 
 
+ZONE = {"example.com": {"TXT": b"v=spf1 ip4:127.0.0.1 -all"}}
+JUDGED = {"inbound.chain": ["spf", "dkim_verify", "auth_results"]}
+
+
+def receive(gate, subject):
+    """Like submit, from another server; with a signature of nobody's."""
+    client = None
+    try:
+        client = Client(gate.ports["inbound"])
+        client.reply()
+        for line in ("EHLO client.test", "MAIL FROM:<carol@example.com>",
+                     "RCPT TO:<bob@example.net>", "DATA"):
+            reply = client.command(line)
+            if reply.code[0] not in "23":
+                return reply
+        client.send(dot_stuff(b"DKIM-Signature: v=1; a=rsa-sha256; d=example.com; s=x; h=from;\r\n"
+                              b" bh=MYQLzD1Trn3leM+gS+2DQJQ9gl+7Jst7/wRow8VqwvQ=; b=AAAA\r\n" +
+                              TEXT % subject.encode()))
+        return client.reply()
+    except (OSError, Closed):
+        return None
+    finally:
+        if client:
+            client.close()
+
+
 def status_of(pid):
     with open(f"/proc/{pid}/status", encoding="ascii") as file:
         return dict(line.rstrip("\n").split(":\t", 1) for line in file if ":\t" in line)
@@ -122,16 +148,20 @@ def test_the_private_keys_are_in_the_keeper_and_never_in_the_gate(start_gate, ga
             found_in(serving, {"hostname": b"gate.test"})
 
 
-def test_what_the_processes_are(start_gate, gate_keys, sink, own_user):
-    gate = start_gate(config.smtp_upstream([sink.address]), own_user)
+@pytest.mark.parametrize("name", ["keeper", "judge"])
+def test_what_the_processes_are(start_gate, gate_keys, sink, dns_server, own_user, name):
+    dns_server.load_dict(ZONE)
+    gate = start_gate(config.smtp_upstream([sink.address]),
+                      {**own_user, **JUDGED, **dns_server.settings})
     assert submit(gate, gate_keys, "one").code == "250"
-    keeper, = gate.processes("keeper")
+    assert receive(gate, "two").code == "250"
+    keeper, = gate.processes(name)
     serving, = gate.processes("gate")
     for pid in (keeper, serving):
         status = status_of(pid)
         assert status["NoNewPrivs"] == "1", pid
-        for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
-            assert int(status[name], 16) == 0, (pid, name)
+        for field in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+            assert int(status[field], 16) == 0, (pid, field)
     assert status_of(keeper)["Seccomp"] == "2"
     assert all(os.path.exists(f"/proc/{keeper}/task/{task}") and
                status_of(f"{keeper}/task/{task}")["Seccomp"] == "2"
@@ -139,14 +169,15 @@ def test_what_the_processes_are(start_gate, gate_keys, sink, own_user):
     users = {pid: set(status_of(pid)["Uid"].split()) for pid in (keeper, serving)}
     if os.geteuid() == 0:
         assert len(users[keeper]) == len(users[serving]) == 1
-        assert users[keeper] != users[serving] and "0" not in users[keeper] | users[serving]
+        assert name == "judge" or users[keeper] != users[serving]
+        assert "0" not in users[keeper] | users[serving]
         # Its connections, standard error, and nothing else.
         kinds = [os.readlink(f"/proc/{keeper}/fd/{fd}") for fd in os.listdir(f"/proc/{keeper}/fd")]
         assert sorted(kind.split(":")[0] for kind in kinds)[:1] == ["pipe"]
         assert all(kind.startswith("socket:") for kind in kinds if not kind.startswith("pipe:"))
         limits = open(f"/proc/{keeper}/limits", encoding="ascii").read()
-        for name in ("Max open files", "Max processes", "Max core file size", "Max file size"):
-            assert re.search(name + r"\s+0\s+0\s", limits), name
+        for limit in ("Max open files", "Max processes", "Max core file size", "Max file size"):
+            assert re.search(limit + r"\s+0\s+0\s", limits), limit
 
 
 @pytest.fixture(name="probe", scope="module")
@@ -175,17 +206,23 @@ def test_the_probe_does_what_it_says_where_nothing_is_confined(probe, name):
     assert process.wait(LIMIT_S) == DONE
 
 
-def test_a_keeper_can_do_nothing_but_sign(start_gate, gate_keys, sink, probe):
+@pytest.mark.parametrize("who", ["keeper", "judge"])
+def test_a_helper_can_do_nothing_but_its_work(gate_keys, sink, dns_server, probe, who):
+    dns_server.load_dict(ZONE)
     gate = Gate(os.environ.get("GATEPOST_BUILD", "build"), gate_keys,
                 config.smtp_upstream([sink.address]))
     if gate.is_sanitized:
         pytest.skip("a sanitizer needs more than the keeper may")
+    for path, value in {**JUDGED, **dns_server.settings}.items():
+        gate.set(path, value)
     gate.environment["LD_PRELOAD"] = probe
     with gate:
         before = []
+        assert receive(gate, "the first").code == "250"
         for number, name in enumerate(PROBES):
-            pid = gate.wait_for_process("keeper", before, LIMIT_S)
+            pid = gate.wait_for_process(who, before, LIMIT_S)
             assert submit(gate, gate_keys, name).code == "250"
+            assert receive(gate, name).code == "250"
             ended = ended_by_probe(gate, pid, number)
             assert (ended["how"], int(ended["number"])) == ("signal", signal.SIGSYS), name
             before.append(pid)
@@ -212,9 +249,11 @@ class Killer(threading.Thread):
                     pass
 
 
-@pytest.mark.parametrize("names", [["keeper"], ["keeper", "gate"]])
-def test_processes_that_are_killed_at_random_under_load(start_gate, gate_keys, sink, names):
-    gate = start_gate(config.smtp_upstream([sink.address]))
+@pytest.mark.parametrize("names", [["keeper"], ["keeper", "judge", "gate"]])
+def test_processes_that_are_killed_at_random_under_load(
+        start_gate, gate_keys, sink, dns_server, names):
+    dns_server.load_dict(ZONE)
+    gate = start_gate(config.smtp_upstream([sink.address]), {**JUDGED, **dns_server.settings})
     replies, lock = {}, threading.Lock()
 
     def send(worker):
@@ -258,6 +297,40 @@ def test_processes_that_are_killed_at_random_under_load(start_gate, gate_keys, s
     while (reply := submit(gate, gate_keys, "at last")) is None or reply.code != "250":
         assert time.monotonic() < deadline, gate.tail()
         time.sleep(0.1)
+
+
+def test_judges_that_are_killed_at_random_under_load(start_gate, sink, dns_server):
+    dns_server.load_dict(ZONE)
+    gate = start_gate(config.smtp_upstream([sink.address]), {**JUDGED, **dns_server.settings})
+    replies, killer, end = {}, Killer(gate, ["judge"], 855), time.monotonic() + 4 * LIMIT_S
+
+    def send(worker):
+        number = 0
+        while killer.killed < KILLS and time.monotonic() < end:
+            number += 1
+            reply = receive(gate, f"m-{worker}-{number}")
+            replies[f"m-{worker}-{number}"] = reply and reply.code
+
+    workers = [threading.Thread(target=send, args=(n,)) for n in range(4)]
+    for thread in [killer, *workers]:
+        thread.start()
+    for thread in workers:
+        thread.join()
+    killer.is_over.set()
+    killer.join()
+    assert killer.killed >= KILLS, gate.tail()
+    by_filter = {"how": "signal", "number": str(int(signal.SIGSYS))}
+    assert not gate.matching("process.ended", by_filter)
+    assert set(replies.values()) == {"250"}  # a judge that died is no reason to refuse
+    results = {}
+    for message in sink.accepted():
+        field = re.match(rb"Authentication-Results: .*?\r\n(?=\S)", message.data, re.S)[0]
+        for result in re.findall(rb"\b(?:spf|dkim)=\w+", field):
+            results[result] = results.get(result, 0) + 1
+    # The body hash of each is wrong; SPF of each sender is right, and HELO has no record.
+    assert set(results) <= {b"spf=pass", b"spf=none", b"dkim=fail", b"spf=temperror",
+                            b"dkim=temperror"}
+    assert results[b"spf=pass"] > len(replies) / 2 and results[b"dkim=fail"] > len(replies) / 2
 
 
 def test_a_gate_that_cannot_start_ends_the_parent(start_gate, gate_keys, sink):

@@ -15,7 +15,6 @@
 #include <sys/socket.h>
 
 #define ANSWER_MS 300
-#define START_MS  5000
 
 enum manners { GOOD, HANGS, ENDS_AT_SIGN, LIES, CANNOT_START };
 
@@ -69,7 +68,7 @@ keeper_main(void *arg)
 }
 
 static bool
-open_keeper(void *context, struct keeper_links *out, struct err *err)
+open_keeper(void *context, struct helper_links *out, struct err *err)
 {
 	struct rig *r = context;
 	struct one_keeper *k = calloc(1, sizeof(*k));
@@ -85,7 +84,7 @@ open_keeper(void *context, struct keeper_links *out, struct err *err)
 	}
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
 	k->fd = pair[1];
-	*out = (struct keeper_links){ .fds = { pair[0] }, .count = 1, .pid = (pid_t)number };
+	*out = (struct helper_links){ .fds = { pair[0] }, .count = 1, .pid = (pid_t)number };
 	assert_true(r->thread_count < ARRAY_LEN(r->threads));
 	assert_int_equal(
 	    pthread_create(&r->threads[r->thread_count++], NULL, keeper_main, k), 0);
@@ -105,7 +104,9 @@ static int
 set_up(void **state)
 {
 	struct rig *r = calloc(1, sizeof(*r));
-	const struct keeper_starter starter = { open_keeper, end_keeper, r };
+	const struct helper_kind starter = {
+		.open = open_keeper, .end = end_keeper, .context = r
+	};
 	struct err err = { 0 };
 	char warning[160];
 
@@ -117,7 +118,7 @@ set_up(void **state)
 	r->keys = keeper_keys_create();
 	keeper_keys_add(r->keys, r->path, dkim_key_read(r->path, warning, &err), "");
 	keeper_keys_end_adding(r->keys);
-	r->client = keeper_client_create(&starter, ANSWER_MS, START_MS);
+	r->client = keeper_client_create(&starter, ANSWER_MS);
 	*state = r;
 	return 0;
 }

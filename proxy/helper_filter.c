@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MPL-2.0 */
-/* The keeper's system calls; see keeper_filter.h. */
-#include "proxy/keeper_filter.h"
+/* The system calls of helpers; see helper_filter.h. */
+#include "proxy/helper_filter.h"
 
 #include "proxy/confine_private.h"
 
@@ -27,6 +27,7 @@ static const int allowed[] = {
 	SCMP_SYS(futex),
 	SCMP_SYS(getpid), /* OpenSSL looks whether it was forked */
 	SCMP_SYS(gettid),
+	SCMP_SYS(uname), /* libspf2 asks for the name of the machine */
 	SCMP_SYS(sched_yield),
 	SCMP_SYS(clock_gettime),
 	SCMP_SYS(getrandom),
@@ -61,7 +62,7 @@ add_rules(scmp_filter_ctx filter)
 }
 
 bool
-keeper_give_up(struct err *err)
+helper_give_up(struct err *err)
 {
 	/* Its system calls are far fewer than those of any profile: see below. */
 	unsigned off = confine_bit(CONFINE_SECCOMP);
@@ -73,7 +74,7 @@ keeper_give_up(struct err *err)
 }
 
 bool
-keeper_confine(struct err *err)
+helper_confine(struct err *err)
 {
 	scmp_filter_ctx filter;
 	int error;
@@ -93,5 +94,5 @@ keeper_confine(struct err *err)
 		error = seccomp_load(filter);
 	seccomp_release(filter);
 	return error == 0 ||
-	       err_set_errno(err, -error, "system calls cannot be kept from the keeper");
+	       err_set_errno(err, -error, "system calls cannot be kept from the process");
 }
