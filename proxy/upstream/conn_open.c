@@ -65,7 +65,7 @@ hello(struct opening *o)
 	if (o->reply.code == 250) {
 		smtp_ehlo_parse(&o->reply, &o->conn->ehlo);
 		/* RFC 8689 4.2.1: worth something only where we know who says so. */
-		if (o->tls != UPSTREAM_TLS_REQUIRED || !stream_is_tls(o->conn->stream))
+		if (!upstream_tls_is_verified(o->tls) || !stream_is_tls(o->conn->stream))
 			o->conn->ehlo.requiretls = false;
 		return true;
 	}

@@ -124,6 +124,14 @@ stream_start_tls(
 }
 
 bool
+stream_start_tls_dane(struct stream *s, SSL_CTX *ctx, const struct dane *dane,
+    int64_t deadline_ms, struct err *err)
+{
+	(void)dane;
+	return stream_start_tls(s, ctx, NULL, deadline_ms, err);
+}
+
+bool
 stream_is_tls(const struct stream *s)
 {
 	return s->is_tls;

@@ -103,6 +103,16 @@ def test_one_record_of_several_is_enough(scene, gate_keys):
     assert arrives(gate)
 
 
+def test_the_way_is_good_enough_for_requiretls(scene, gate_keys):
+    gate, server = scene([tlsa(3, 1, 1, gate_keys.upstream_certificate)])
+    server.ehlo.append("REQUIRETLS")
+    with session_with(gate) as session:
+        session.ehlo()
+        assert session.has_extn("requiretls")
+        assert session.mail(LOGIN, ["REQUIRETLS"])[0] == 250
+    assert any(line.endswith(" REQUIRETLS") for _, line in server.commands)
+
+
 def test_another_certificate_gets_no_mail(scene, gate_keys):
     gate, server = scene([tlsa(3, 1, 1, gate_keys.other_certificate)])
     assert not arrives(gate)

@@ -136,6 +136,14 @@ stream_start_tls(
 	return err_set(err, ERR_TLS, "none here");
 }
 
+bool
+stream_start_tls_dane(struct stream *s, SSL_CTX *ctx, const struct dane *dane,
+    int64_t deadline_ms, struct err *err)
+{
+	(void)dane;
+	return stream_start_tls(s, ctx, NULL, deadline_ms, err);
+}
+
 struct stream *
 stream_connect(const char *host, uint16_t port, int64_t deadline_ms, struct err *err)
 {
