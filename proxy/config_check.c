@@ -158,8 +158,11 @@ config_check_listeners(const struct loaded_config *c, struct conf_errors *errors
 		conf_error(errors, where, "listeners", "is empty: where do clients connect?");
 	for (size_t i = 0; i < c->config.listeners.count; i++)
 		check_listener(c, i, errors);
-	if (!any_listener_has_tls(&c->config))
+	if (!any_listener_has_tls(&c->config)) {
+		if (c->config.tls.certificates.count > 0)
+			conf_error(errors, where, "tls.certificates", "no listener offers TLS");
 		return;
+	}
 	check_present(errors, where, "tls", "certificate", c->config.tls.certificate,
 	    "a listener offers TLS");
 	check_present(errors, where, "tls", "key", c->config.tls.key, "a listener offers TLS");

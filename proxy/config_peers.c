@@ -45,6 +45,26 @@ static const struct conf_choice upstream_tls_choices[] = {
 	{ NULL, 0 },
 };
 
+static const struct conf_row certificate_rows[] = {
+	{ NAMED("certificate", CONF_PATH, config_certificate, certificate), .required = true,
+	    .help = "PEM file with the chain, the server's own certificate first." },
+	{ NAMED("key", CONF_PATH, config_certificate, key), .required = true,
+	    .help = "PEM file with its private key." },
+	{ .key = NULL },
+};
+
+static const struct conf_table certificate_table = {
+	.name = "certificates",
+	.help =
+	    "Further certificates, for other names of this server. A client gets the one with "
+	    "the host name that it asks for (SNI): its full name before a wildcard, and of two "
+	    "with one name the one that stands first. A second one with the same names and "
+	    "another kind of key (RSA, ECDSA) stands beside the first.",
+	.size = sizeof(struct config_certificate),
+	.rows = certificate_rows,
+	.where_offset = offsetof(struct config_certificate, where),
+};
+
 static const struct conf_row tls_rows[] = {
 	{ NAMED("certificate", CONF_PATH, config_tls, certificate),
 	    .help =
@@ -54,6 +74,10 @@ static const struct conf_row tls_rows[] = {
 	    .help =
 		"PEM file with the private key of that certificate; nobody else may be able to "
 		"read it." },
+	{ NAMED("certificates", CONF_LIST, config_tls, certificates),
+	    .table = &certificate_table,
+	    .help = "Further certificates; who asks for a name that none has, or for none, "
+		    "gets the one above." },
 	{ NAMED("min_version", CONF_ENUM, config_tls, min_version), .fallback = "1.2",
 	    .choices = tls_version_choices,
 	    .help = "The oldest TLS version that a client may use." },

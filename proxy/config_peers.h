@@ -24,8 +24,14 @@ upstream_tls_is_verified(enum upstream_tls tls)
 	return tls == UPSTREAM_TLS_REQUIRED || tls == UPSTREAM_TLS_DANE;
 }
 
+struct config_certificate {
+	struct conf_where where;
+	const char *certificate, *key; /* PEM files */
+};
+
 struct config_tls {
 	const char *certificate, *key; /* PEM files */
+	struct conf_list certificates; /* struct config_certificate: further ones, by SNI */
 	int min_version;	       /* TLS1_2_VERSION, TLS1_3_VERSION */
 };
 

@@ -91,6 +91,36 @@ make_proxy_networks(struct snapshot_listener *l, struct conf_errors *errors)
 	}
 }
 
+/* make_tls - of a listener: the default certificate, then the others. */
+static bool
+make_tls(const struct snapshot *s, struct snapshot_listener *l, struct conf_errors *errors)
+{
+	const struct config_tls *config = &s->config->tls;
+	const struct config_certificate *more = config->certificates.items;
+	struct tls_server_config tls = { .certificate = config->certificate,
+		.key = config->key,
+		.min_version = config->min_version,
+		.listener = l->config->listen };
+	struct err err = { .kind = ERR_NONE };
+	bool ok = true;
+
+	l->tls = tls_server_create(&tls, &err);
+	if (l->tls == NULL) {
+		conf_error(errors, l->config->where, "tls", "%s", err.text);
+		return false;
+	}
+	for (size_t i = 0; i < config->certificates.count; i++) {
+		err.kind = ERR_NONE;
+		tls.certificate = more[i].certificate;
+		tls.key = more[i].key;
+		if (tls_server_add(l->tls, &tls, &err))
+			continue;
+		conf_error(errors, more[i].where, "tls.certificates", "%s", err.text);
+		ok = false; /* and go on: all errors at once */
+	}
+	return ok;
+}
+
 static void
 make_listeners(struct snapshot *s, struct conf_errors *errors)
 {
@@ -107,18 +137,8 @@ make_listeners(struct snapshot *s, struct conf_errors *errors)
 			    errors, configs[i].where, "listeners.listen", "%s", err.text);
 			continue;
 		}
-		if (configs[i].tls == LISTENER_TLS_NONE)
-			continue;
-		const struct tls_server_config tls = { .certificate =
-							   s->config->tls.certificate,
-			.key = s->config->tls.key,
-			.min_version = s->config->tls.min_version,
-			.listener = configs[i].listen };
-		l->tls = tls_server_create(&tls, &err);
-		if (l->tls == NULL) {
-			conf_error(errors, configs[i].where, "tls", "%s", err.text);
+		if (configs[i].tls != LISTENER_TLS_NONE && !make_tls(s, l, errors))
 			break; /* the next listener's context would say the same again */
-		}
 	}
 }
 

@@ -28,6 +28,18 @@ struct tls_server_config {
  */
 MUST_CHECK SSL_CTX *tls_server_create(const struct tls_server_config *config, struct err *err);
 
+/*
+ * tls_server_add - one more certificate of that server: config is as for ctx, but for the
+ * certificate and its key. Who asks for one of its names (subjectAltName; SNI, RFC 6066 3) gets
+ * it, by the full name before a wildcard, of the certificates of one name the one that was
+ * first there; who asks for another name, or for none, gets ctx's own. One with the same names
+ * as an earlier one and another kind of key (RSA, ECDSA) stands beside it: the client's ciphers
+ * decide. Before the first handshake. Errors: as above; ERR_CONFIG a certificate without names.
+ * err is not NULL.
+ */
+MUST_CHECK bool tls_server_add(
+    SSL_CTX *ctx, const struct tls_server_config *config, struct err *err);
+
 enum tls_verify { TLS_VERIFY_NONE, TLS_VERIFY_PEER, TLS_VERIFY_DANE };
 
 /* tls_client_create - ca_file NULL: the system's store. TLS_VERIFY_DANE trusts neither, but

@@ -33,7 +33,10 @@ class Reply:
 
 
 class Client:
-    def __init__(self, port, host="127.0.0.1", context=None, limit_s=LIMIT_S):
+    def __init__(self, port, host="127.0.0.1", context=None, limit_s=LIMIT_S,
+                 server_name="gate.test"):
+        self.server_name = server_name  # that TLS asks for; "": none
+        self.session = None  # of TLS, to be offered again
         self.sock = socket.create_connection((host, port), timeout=limit_s)
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.context = context or insecure_context()
@@ -106,7 +109,8 @@ class Client:
         if self.buffer:
             raise ClientError(f"octets in clear before the handshake: {self.buffer!r}")
         try:
-            self.sock = self.context.wrap_socket(self.sock, server_hostname="gate.test")
+            self.sock = self.context.wrap_socket(self.sock, server_hostname=self.server_name or None,
+                                                 session=self.session)
         except (ssl.SSLError, ConnectionError, OSError) as error:
             raise Closed(f"TLS handshake failed: {error}") from error
 

@@ -13,6 +13,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import ssl
 import threading
 import time
 
@@ -329,7 +330,7 @@ class Dialog:
     # ---- clients ----
 
     def do_connect(self, s):
-        """connect LISTENER [as NAME] [through ADDRESS] [plain]"""
+        """connect LISTENER [as NAME] [through ADDRESS] [TLS options] [plain]"""
         listener, *words = s.args()
         options = self.connect_options(words)
         self.check(words in ([], ["plain"]), f"what is {words}?")
@@ -339,16 +340,20 @@ class Dialog:
 
     @staticmethod
     def connect_options(words):
-        """Takes "as NAME" and "through ADDRESS" out of words."""
+        """Takes "as NAME", "through ADDRESS" and what tls_context knows out of words."""
         options = {}
-        while words[:1] and words[0] in ("as", "through"):
+        while words[:1] and words[0] in ("as", "through", "asking", "showing", "ciphers",
+                                         "resuming"):
             option = words.pop(0)
             options[option] = words.pop(0)
         return options
 
     def connect(self, listener, options):
         name = options.get("as", "main")
-        client = Client(self.gate.ports[listener], context=insecure_context())
+        client = Client(self.gate.ports[listener], context=self.tls_context(options),
+                        server_name=options.get("asking", "gate.test"))
+        if "resuming" in options:
+            client.session = self.talks[options["resuming"]].client.sock.session
         self.talks[name if name not in self.talks else f"{name}-{len(self.talks)}"] = \
             Talk(client, listener)
         if name in self.talks and self.talks[name].client is not client:
@@ -358,6 +363,29 @@ class Dialog:
         self.current = name
         if "through" in options:
             client.send(proxy_v2(options["through"]))
+
+    def tls_context(self, options):
+        """asking NAME (SNI), showing NAME (a client's certificate), ciphers LIST (of TLS 1.2),
+        resuming CLIENT (whose session is offered again, so with the same context)."""
+        if "resuming" in options:
+            return self.talks[options["resuming"]].client.context
+        context = insecure_context()
+        if "showing" in options:
+            context.load_cert_chain(*self.keys.pair(options["showing"]))
+        if "ciphers" in options:
+            context.maximum_version = ssl.TLSVersion.TLSv1_2
+            context.set_ciphers(options["ciphers"])
+        return context
+
+    def do_shown(self, s):
+        """shown NAME: the gate's certificate is that of the file NAME.pem."""
+        with open(self.keys.pair(s.rest)[0], encoding="ascii") as file:
+            wanted = ssl.PEM_cert_to_DER_cert(file.read())
+        self.check(self.talk.client.sock.getpeercert(True) == wanted, "it is another one")
+
+    def do_resumed(self, s):
+        """resumed yes, resumed no: whether the handshake was a short one."""
+        self.check(self.talk.client.sock.session_reused == (s.rest == "yes"), "it is not so")
 
     def do_ready(self, s):
         """ready LISTENER [as NAME] [through ADDRESS] [LOGIN]: greeted, TLS, logged in."""
