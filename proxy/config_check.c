@@ -108,6 +108,26 @@ check_proxy_networks(const struct config_listener *l, size_t index, struct conf_
 }
 
 static void
+check_client_certificates(
+    const struct config_listener *l, size_t index, struct conf_errors *errors)
+{
+	char path[PATH_TEXT_MAX];
+
+	snprintf(path, sizeof(path), "listeners[%zu]", index);
+	if (l->client_certificates == CLIENT_CERTIFICATES_NONE) {
+		if (l->client_ca_file != NULL)
+			conf_error(errors, l->where, path,
+			    "has client_ca_file, but client_certificates = \"none\"");
+		return;
+	}
+	check_present(errors, l->where, path, "client_ca_file", l->client_ca_file,
+	    "who vouches for the clients' certificates?");
+	if (l->tls == LISTENER_TLS_NONE)
+		conf_error(
+		    errors, l->where, path, "asks for client_certificates, but tls = \"none\"");
+}
+
+static void
 check_listener(const struct loaded_config *c, size_t index, struct conf_errors *errors)
 {
 	const struct config_listener *all = c->config.listeners.items;
@@ -117,6 +137,7 @@ check_listener(const struct loaded_config *c, size_t index, struct conf_errors *
 	char path[PATH_TEXT_MAX];
 
 	check_proxy_networks(l, index, errors);
+	check_client_certificates(l, index, errors);
 	if (l->listen == NULL)
 		return;
 	snprintf(path, sizeof(path), "listeners[%zu].listen", index);

@@ -31,6 +31,13 @@ static const struct conf_choice listener_tls_choices[] = {
 	{ NULL, 0 },
 };
 
+static const struct conf_choice client_certificates_choices[] = {
+	{ "none", CLIENT_CERTIFICATES_NONE },
+	{ "optional", CLIENT_CERTIFICATES_OPTIONAL },
+	{ "required", CLIENT_CERTIFICATES_REQUIRED },
+	{ NULL, 0 },
+};
+
 static const struct conf_choice upstream_type_choices[] = {
 	{ "smtp", UPSTREAM_SMTP },
 	{ "maildir", UPSTREAM_MAILDIR },
@@ -111,6 +118,16 @@ static const struct conf_row listener_rows[] = {
 		    "addresses only, unless insecure is set)." },
 	{ NAMED("insecure", CONF_BOOL, config_listener, insecure), .fallback = "false",
 	    .help = "Allows tls = \"none\" on an address that is not loopback." },
+	{ NAMED("client_certificates", CONF_ENUM, config_listener, client_certificates),
+	    .fallback = "none", .choices = client_certificates_choices,
+	    .help =
+		"Whether clients are asked for a certificate: \"none\"; \"optional\"; "
+		"\"required\" (no connection without one that client_ca_file vouches for). Who "
+		"has shown one on a submission listener may log in by AUTH EXTERNAL, as the "
+		"first mail address, else host name, in it that auth.backends knows." },
+	{ NAMED("client_ca_file", CONF_PATH, config_listener, client_ca_file),
+	    .help = "PEM file of the authorities that vouch for clients: whoever they issue a "
+		    "certificate to can be whom it names. Never those of the system." },
 	{ NAMED("proxy_networks", CONF_STRINGS, config_listener, proxy_networks),
 	    .help =
 		"Networks of the balancers in front: each connection from there must begin "

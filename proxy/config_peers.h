@@ -9,6 +9,11 @@
 #include "lib/base/conf.h"
 
 enum listener_tls { LISTENER_TLS_NONE, LISTENER_TLS_STARTTLS, LISTENER_TLS_IMPLICIT };
+enum client_certificates {
+	CLIENT_CERTIFICATES_NONE,
+	CLIENT_CERTIFICATES_OPTIONAL,
+	CLIENT_CERTIFICATES_REQUIRED,
+};
 enum upstream_type { UPSTREAM_SMTP, UPSTREAM_MAILDIR };
 enum upstream_tls {
 	UPSTREAM_TLS_NONE,
@@ -37,10 +42,12 @@ struct config_tls {
 
 struct config_listener {
 	struct conf_where where;
-	const char *listen;		    /* "[::]:587" */
-	int role;			    /* enum gate_role */
-	int tls;			    /* enum listener_tls */
-	bool insecure;			    /* allows tls = none away from loopback */
+	const char *listen;	 /* "[::]:587" */
+	int role;		 /* enum gate_role */
+	int tls;		 /* enum listener_tls */
+	bool insecure;		 /* allows tls = none away from loopback */
+	int client_certificates; /* enum client_certificates */
+	const char *client_ca_file;
 	struct conf_strings proxy_networks; /* of balancers, which send a PROXY header */
 };
 

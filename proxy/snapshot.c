@@ -95,12 +95,19 @@ make_proxy_networks(struct snapshot_listener *l, struct conf_errors *errors)
 static bool
 make_tls(const struct snapshot *s, struct snapshot_listener *l, struct conf_errors *errors)
 {
+	static const enum tls_client_check client_checks[] = {
+		[CLIENT_CERTIFICATES_NONE] = TLS_CLIENT_NONE,
+		[CLIENT_CERTIFICATES_OPTIONAL] = TLS_CLIENT_OPTIONAL,
+		[CLIENT_CERTIFICATES_REQUIRED] = TLS_CLIENT_REQUIRED,
+	};
 	const struct config_tls *config = &s->config->tls;
 	const struct config_certificate *more = config->certificates.items;
 	struct tls_server_config tls = { .certificate = config->certificate,
 		.key = config->key,
 		.min_version = config->min_version,
-		.listener = l->config->listen };
+		.listener = l->config->listen,
+		.client_check = client_checks[l->config->client_certificates],
+		.client_ca_file = l->config->client_ca_file };
 	struct err err = { .kind = ERR_NONE };
 	bool ok = true;
 

@@ -3,6 +3,7 @@
 #include "lib/net/tls.h"
 
 #include "lib/base/clock.h"
+#include "lib/base/file.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "lib/net/tls_keys.h"
@@ -21,6 +22,10 @@
 /* A ticket is good for TICKET_LIFE_S at most twice: in the period that it was made in, and the
  * next. */
 #define TICKET_LIFE_S 43200
+
+#define CA_FILE_MAX \
+	(1024 * 1024) /* octets of a file of authorities for clients, a quarter of */
+#define CLIENT_CHAIN_MAX 8
 
 #define TICKET_NAME_LEN 16
 #define TICKET_KEY_LEN	32
@@ -194,13 +199,32 @@ context_create(const SSL_METHOD *method, struct err *err)
 	return NULL;
 }
 
+/*
+ * identify - 32 octets that stand for the listener and its check of clients: what a ticket
+ * vouches for must not outlive the authorities that were asked.
+ */
 static bool
-set_tickets(SSL_CTX *ctx, const char *listener)
+identify(const struct tls_server_config *config, unsigned char out[32], struct err *err)
+{
+	struct buf text;
+	bool ok;
+
+	buf_init(&text, 4 * CA_FILE_MAX);
+	ok = buf_printf(&text, "%s", config->listener);
+	if (config->client_check != TLS_CLIENT_NONE)
+		ok = ok && buf_printf(&text, "\n%d\n", (int)config->client_check) &&
+		     file_read(config->client_ca_file, &text, err);
+	ok = ok && EVP_Digest(text.p, text.len, out, NULL, EVP_sha256(), NULL) == 1;
+	buf_finish(&text);
+	return ok;
+}
+
+static bool
+set_tickets(SSL_CTX *ctx, const struct tls_server_config *config, struct err *err)
 {
 	unsigned char *id = mem_alloc(32);
 
-	if (EVP_Digest(listener, strlen(listener), id, NULL, EVP_sha256(), NULL) != 1 ||
-	    SSL_CTX_set_ex_data(ctx, listener_index, id) != 1) {
+	if (!identify(config, id, err) || SSL_CTX_set_ex_data(ctx, listener_index, id) != 1) {
 		mem_free(id);
 		return false;
 	}
@@ -261,6 +285,38 @@ tls_use_certificate(SSL_CTX *ctx, const char *certificate, const char *key, stru
 	return load_certificate(ctx, certificate, err) && load_key(ctx, key, certificate, err);
 }
 
+/* go_on - a certificate that does not verify ends no handshake; the result tells of it. */
+static int
+go_on(int ok, X509_STORE_CTX *store)
+{
+	(void)ok, (void)store;
+	return 1;
+}
+
+static bool
+check_clients(SSL_CTX *ctx, const struct tls_server_config *config, struct err *err)
+{
+	const char *file = config->client_ca_file;
+	STACK_OF(X509_NAME) * names;
+
+	if (config->client_check == TLS_CLIENT_NONE)
+		return true;
+	ERR_clear_error();
+	if (SSL_CTX_load_verify_file(ctx, file) != 1)
+		return file_error(err, file, "no certificates to trust");
+	names = SSL_load_client_CA_file(file); /* they are told to the client, who can choose */
+	if (names == NULL)
+		return file_error(err, file, "no certificates to trust");
+	SSL_CTX_set_client_CA_list(ctx, names);
+	SSL_CTX_set_verify_depth(ctx, CLIENT_CHAIN_MAX);
+	if (config->client_check == TLS_CLIENT_REQUIRED)
+		SSL_CTX_set_verify(
+		    ctx, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
+	else
+		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, go_on);
+	return true;
+}
+
 SSL_CTX *
 tls_server_create(const struct tls_server_config *config, struct err *err)
 {
@@ -273,8 +329,11 @@ tls_server_create(const struct tls_server_config *config, struct err *err)
 		SSL_CTX_free(ctx);
 		return NULL;
 	}
-	if (SSL_CTX_set_min_proto_version(ctx, min) != 1 ||
-	    !set_tickets(ctx, config->listener)) {
+	if (!check_clients(ctx, config, err)) {
+		SSL_CTX_free(ctx);
+		return NULL;
+	}
+	if (SSL_CTX_set_min_proto_version(ctx, min) != 1 || !set_tickets(ctx, config, err)) {
 		err_set(err, ERR_TLS, "TLS context of %s cannot be made", config->listener);
 		SSL_CTX_free(ctx);
 		return NULL;

@@ -11,11 +11,21 @@
 
 #include <openssl/ssl.h>
 
+enum tls_client_check {
+	TLS_CLIENT_NONE,     /* no certificate is asked for */
+	TLS_CLIENT_OPTIONAL, /* one that does not verify is as good as none: the caller asks
+				SSL_get_verify_result */
+	TLS_CLIENT_REQUIRED, /* no handshake without a verified one */
+};
+
 struct tls_server_config {
 	const char *certificate; /* PEM file: chain, leaf first */
 	const char *key;	 /* PEM file */
 	int min_version;	 /* TLS1_2_VERSION or TLS1_3_VERSION */
 	const char *listener; /* session id context: tickets of one listener fail at another */
+	enum tls_client_check client_check;
+	const char
+	    *client_ca_file; /* whom to believe about clients; never the system's store */
 };
 
 /*
@@ -24,7 +34,7 @@ struct tls_server_config {
  * Ticket keys are derived from one random secret of the process and the listener's name, so
  * that they survive a reload, and change twice a day. ALPN: a client that offers "smtp" (or
  * "esmtp") gets it, one that offers only foreign protocols (ALPACA) is refused, most offer
- * none.
+ * none. A ticket is of no use once the check of clients, or the authorities' file, is another.
  */
 MUST_CHECK SSL_CTX *tls_server_create(const struct tls_server_config *config, struct err *err);
 

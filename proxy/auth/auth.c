@@ -191,17 +191,36 @@ auth_check(struct authenticator *a, const struct auth_question *q, struct identi
 	return w.unavailable.kind != ERR_NONE ? AUTH_UNAVAILABLE : AUTH_REFUSED;
 }
 
+/* first_that_knows - the identity of a login, of the first backend that has it. */
+static bool
+first_that_knows(struct authenticator *a, struct view login, bool is_proven,
+    struct arena *arena, struct identity *identity)
+{
+	*identity = (struct identity){ .login = NULL };
+	for (size_t i = 0; i < a->count; i++) {
+		struct backend *b = a->backends[i];
+
+		if (is_proven && !b->knows_logins)
+			continue;
+		b->ops->refresh(b);
+		if (!b->ops->identify(b, login, arena, identity))
+			continue;
+		identity->backend = b->ops->name;
+		return true;
+	}
+	return false;
+}
+
 bool
 auth_identify(
     struct authenticator *a, struct view login, struct arena *arena, struct identity *identity)
 {
-	*identity = (struct identity){ .login = NULL };
-	for (size_t i = 0; i < a->count; i++) {
-		a->backends[i]->ops->refresh(a->backends[i]);
-		if (!a->backends[i]->ops->identify(a->backends[i], login, arena, identity))
-			continue;
-		identity->backend = a->backends[i]->ops->name;
-		return true;
-	}
-	return false;
+	return first_that_knows(a, login, false, arena, identity);
+}
+
+bool
+auth_vouch(
+    struct authenticator *a, struct view login, struct arena *arena, struct identity *identity)
+{
+	return first_that_knows(a, login, true, arena, identity);
 }

@@ -50,6 +50,14 @@ MUST_CHECK enum auth_verdict auth_check(struct authenticator *a, const struct au
 MUST_CHECK bool auth_identify(
     struct authenticator *a, struct view login, struct arena *arena, struct identity *identity);
 
+/*
+ * auth_vouch - who a login is that something else than a password has proven (a client's
+ * certificate): of the first backend that knows it; one that only proves passwords knows
+ * nobody. False: no backend does, or the login is locked there.
+ */
+MUST_CHECK bool auth_vouch(
+    struct authenticator *a, struct view login, struct arena *arena, struct identity *identity);
+
 /* An exchange: one AUTH command until its verdict. */
 enum mech_status {
 	MECH_CHALLENGE,	   /* send 334 with *challenge_out (base64 already), wait for a line */
@@ -65,7 +73,8 @@ struct mech_run {
 };
 
 struct mech {
-	const char *name; /* "PLAIN" */
+	const char *name;	/* "PLAIN" */
+	bool is_by_certificate; /* only for who has shown one; there may be no login */
 	/* response: base64 line without CRLF; has_response false: AUTH came without one */
 	enum mech_status (*step)(struct mech_run *run, bool has_response, struct view response,
 	    const char **challenge_out);
@@ -74,6 +83,7 @@ struct mech {
 /* mech_find - by the word behind AUTH; NULL: 504 5.5.4. */
 const struct mech *mech_find(struct view name);
 extern const char mech_names[]; /* "PLAIN LOGIN": for EHLO */
+extern const char mech_names_with_external[];
 
 void mech_run_init(struct mech_run *run, const struct mech *mech);
 void mech_run_finish(struct mech_run *run);

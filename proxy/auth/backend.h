@@ -36,6 +36,7 @@ struct backend {
 	const struct backend_ops *ops;
 	uint64_t number;    /* unique in the process: names it in the credential cache */
 	int64_t timeout_ms; /* for one check */
+	bool knows_logins;  /* identify is false for one that does not exist */
 };
 
 /*

@@ -127,6 +127,7 @@ backend_passwd_create(
 		return NULL;
 	p = mem_calloc(1, sizeof(*p));
 	p->base.ops = &ops;
+	p->base.knows_logins = true;
 	p->users = users;
 	return &p->base;
 }

@@ -297,6 +297,7 @@ backend_upstream_create(const struct config_backend *config, const char *path,
 		u->patterns = users_file_create(
 		    config->patterns, USERS_PATTERNS_ONLY, credential_cache_clear, errors);
 		is_made = u->patterns != NULL;
+		u->base.knows_logins = true;
 	}
 	if (is_made)
 		return &u->base;

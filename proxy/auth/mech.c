@@ -4,9 +4,10 @@
 
 #include "lib/base/base64.h"
 
-static const struct mech *const mechs[] = { &mech_plain, &mech_login };
+static const struct mech *const mechs[] = { &mech_plain, &mech_login, &mech_external };
 
 const char mech_names[] = "PLAIN LOGIN";
+const char mech_names_with_external[] = "PLAIN LOGIN EXTERNAL";
 
 const struct mech *
 mech_find(struct view name)

@@ -9,6 +9,8 @@ extern const struct mech mech_plain; /* RFC 4616 */
 extern const struct mech
     mech_login; /* draft-murchison-sasl-login-00: never a standard, widely used */
 
+extern const struct mech mech_external; /* RFC 4422 appendix A */
+
 /* LOGIN_MAX - octets of a login: as long as an address may be, 64 + "@" + 255. */
 #define LOGIN_MAX 320
 

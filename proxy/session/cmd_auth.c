@@ -45,9 +45,12 @@ end_exchange(struct session *s)
 static struct view
 login_of(const struct session *s)
 {
-	const struct secret *login = &s->auth->login;
+	const struct secret *said = &s->auth->login;
+	const char *proven = s->facts.identity.login;
 
-	return view_make(login->p != NULL ? login->p : "", login->len);
+	if (proven != NULL)
+		return view_of(proven);
+	return said->p != NULL ? view_make(said->p, said->len) : VIEW("");
 }
 
 static void
@@ -133,7 +136,9 @@ check(struct session *s)
 	struct identity identity = { 0 };
 	struct err why = { 0 };
 	enum auth_verdict verdict =
-	    auth_check(s->snapshot->authenticator, &question, &identity, &why);
+	    s->auth->mech->is_by_certificate
+		? client_certificate_check(s, question.login, &identity, &why)
+		: auth_check(s->snapshot->authenticator, &question, &identity, &why);
 
 	if (verdict == AUTH_ACCEPTED) {
 		identity.mechanism = s->auth->mech->name;
@@ -243,8 +248,8 @@ cmd_auth(struct session *s, const struct smtp_command *command)
 
 	(void)view_split(&rest, ' ', &name);
 	const struct mech *mech = mech_find(name);
-	if (mech == NULL) {
-		session_say(s, REPLY_AUTH_MECHANISM, mech_names);
+	if (mech == NULL || (mech->is_by_certificate && s->name_count == 0)) {
+		session_say(s, REPLY_AUTH_MECHANISM, client_certificate_mechanisms(s));
 		return;
 	}
 	s->auth = mem_calloc(1, sizeof(*s->auth));

@@ -66,7 +66,8 @@ say_ehlo(struct session *s)
 	offer(&out, upstream.dsn, "DSN");
 	offer(&out, upstream.requiretls && s->ssl != NULL, "REQUIRETLS");
 	offer(&out, facts.tls_offered && !facts.tls_on, "STARTTLS");
-	offer(&out, facts.auth_offered && !facts.authenticated, "AUTH %s", mech_names);
+	offer(&out, facts.auth_offered && !facts.authenticated, "AUTH %s",
+	    client_certificate_mechanisms(s));
 	offer_limits(s, &upstream, &out);
 	offer(&out, true, "ENHANCEDSTATUSCODES");
 	if (!view_copy(buf_view(&out), text, sizeof(text)))

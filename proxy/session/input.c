@@ -49,9 +49,9 @@ input_handshake(struct session *s)
 	int result = SSL_accept(s->ssl);
 
 	if (result == 1) {
-		s->handshaking = false;
 		note_tls(s);
-		return INPUT_OK;
+		s->handshaking = !client_certificate_note(s);
+		return s->handshaking ? INPUT_CLOSED : INPUT_OK;
 	}
 	enum input_status status = tls_status(s, result);
 	if (status == INPUT_CLOSED) {

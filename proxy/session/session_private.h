@@ -4,6 +4,7 @@
 #define GATEPOST_PROXY_SESSION_SESSION_PRIVATE_H
 
 #include "lib/net/proxy_header.h"
+#include "lib/net/tls_client_names.h"
 #include "lib/smtp/dot.h"
 #include "lib/smtp/line.h"
 #include "proxy/auth/penalties.h"
@@ -82,9 +83,11 @@ struct session {
 	int64_t pace_until_ms; /* pace.c: content must have come by then; 0: none is awaited */
 	uint64_t pace_octets;  /* of content, that have not counted for it yet */
 	struct chunk chunk;
-	uint64_t discarded; /* octets of refused chunks */
-	uint64_t messages;  /* transactions begun */
-	size_t lingered;    /* octets thrown away after the last reply */
+	uint64_t discarded;			 /* octets of refused chunks */
+	uint64_t messages;			 /* transactions begun */
+	size_t lingered;			 /* octets thrown away after the last reply */
+	const char *names[TLS_CLIENT_NAMES_MAX]; /* of the client's verified certificate */
+	size_t name_count;
 	unsigned errors, commands, auth_failures;
 	unsigned forgiven; /* of the errors: not the client's, limits.errors is not for them */
 	int64_t opened_ms;
@@ -134,6 +137,16 @@ void proxied_give_up(struct session *s, const char *reason); /* no header came i
 
 /* pace_deadline - of a session that waits for content: 421 when it is over. */
 int64_t pace_deadline(struct session *s);
+
+/*
+ * client_certificate.c. _note - behind a handshake; false: the client must go. _mechanisms -
+ * what AUTH offers. _check - of EXTERNAL: is the client, by its certificate, authorization
+ * (empty: whoever it is)?
+ */
+MUST_CHECK bool client_certificate_note(struct session *s);
+const char *client_certificate_mechanisms(const struct session *s);
+MUST_CHECK enum auth_verdict client_certificate_check(
+    struct session *s, struct view authorization, struct identity *identity, struct err *why);
 
 /* transaction.c */
 void transaction_begin(struct session *s, const struct smtp_mail *mail);

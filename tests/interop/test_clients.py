@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from dkim_tools import verify_dkimpy
-from harness.config import USERS
+from harness.config import USERS, smtp_upstream
 from peers import postfix_as_client
 
 LOGIN = "alice@example.com"
@@ -117,6 +117,30 @@ def test_msmtp_submits(gate, sink, gate_keys, way):
                env=dict(os.environ, HOME="/nonexistent"))
     assert done.returncode == 0, done.stdout.decode()
     assert_arrived(sink, gate_keys, b"..two dots\r\n")
+
+
+@pytest.mark.parametrize("way", sorted(MSMTP_WAYS))
+def test_msmtp_submits_with_a_certificate(start_gate, sink, gate_keys, tmp_path, way):
+    """EXTERNAL: no password at all."""
+    listener, options = MSMTP_WAYS[way]
+    index = {"submission": 0, "submissions": 1}[listener]
+    gate = start_gate(smtp_upstream([sink.address]), {
+        f"listeners[{index}].client_certificates": "required",
+        f"listeners[{index}].client_ca_file": gate_keys.ca})
+    certificate, key = gate_keys.pair("alice")
+    own_key = tmp_path / "key.pem"
+    with open(key, "rb") as file:
+        own_key.write_bytes(file.read())
+    own_key.chmod(0o600)
+    done = run(["msmtp", "--file=/dev/null", "--host=127.0.0.1", f"--port={gate.ports[listener]}",
+                "--tls=on", *options, f"--tls-trust-file={gate_keys.ca}", "--auth=external",
+                f"--user={LOGIN}", f"--tls-cert-file={certificate}", f"--tls-key-file={own_key}",
+                f"--from={LOGIN}", "carol@example.net"],
+               data=MESSAGE.replace(b"\r\n", b"\n"),
+               env=dict(os.environ, HOME="/nonexistent"))
+    assert done.returncode == 0, done.stdout.decode()
+    assert_arrived(sink, gate_keys, b"..two dots\r\n")
+    assert gate.wait_for("msg.done").fields["mech"] == "EXTERNAL"
 
 
 def smtplib_session(gate, way):

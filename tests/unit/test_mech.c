@@ -58,6 +58,16 @@ static const struct exchange exchanges[] = {
 	    MECH_BAD_CONTENT, NULL, NULL },
 	{ "LOGIN: a password with a NUL", "LOGIN", { "YWxpY2U=", "YQBi" }, { "UGFzc3dvcmQ6" },
 	    MECH_BAD_CONTENT, NULL, NULL },
+	{ "EXTERNAL: nobody in particular", "EXTERNAL", { "=" }, { NULL }, MECH_CREDENTIALS,
+	    NULL, NULL },
+	{ "EXTERNAL: the same behind a challenge", "EXTERNAL", { NONE, "" }, { "" },
+	    MECH_CREDENTIALS, NULL, NULL },
+	{ "EXTERNAL: an authorization identity", "EXTERNAL", { "YWxpY2U=" }, { NULL },
+	    MECH_CREDENTIALS, "alice", NULL },
+	{ "EXTERNAL: a NUL in it", "EXTERNAL", { "YQBi" }, { NULL }, MECH_BAD_CONTENT, NULL,
+	    NULL },
+	{ "EXTERNAL: not base64", "EXTERNAL", { "?" }, { NULL }, MECH_BAD_ENCODING, NULL,
+	    NULL },
 	{ "LOGIN: the password is not base64", "LOGIN", { "YWxpY2U=", "sesame" },
 	    { "UGFzc3dvcmQ6" }, MECH_BAD_ENCODING, NULL, NULL },
 };
@@ -83,8 +93,12 @@ run_exchange(const struct exchange *e)
 	}
 	assert_int_equal(status, e->end);
 	if (e->end == MECH_CREDENTIALS) {
-		assert_string_equal(run.login.p, e->login);
-		assert_string_equal(run.password.p, e->password);
+		assert_int_equal(secret_is_set(&run.login), e->login != NULL);
+		assert_int_equal(secret_is_set(&run.password), e->password != NULL);
+		if (e->login != NULL)
+			assert_string_equal(run.login.p, e->login);
+		if (e->password != NULL)
+			assert_string_equal(run.password.p, e->password);
 	}
 	mech_run_finish(&run);
 	assert_false(secret_is_set(&run.login));
@@ -109,6 +123,7 @@ test_names(void **state)
 	assert_null(mech_find(VIEW("PLAINS")));
 	assert_null(mech_find(VIEW("CRAM-MD5")));
 	assert_null(mech_find(VIEW("")));
+	assert_ptr_equal(mech_find(VIEW("external")), &mech_external);
 	assert_string_equal(mech_names, "PLAIN LOGIN");
 }
 
