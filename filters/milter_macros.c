@@ -21,10 +21,25 @@ value_v(const struct milter_talk *t, const struct facts *f)
 	return "Gatepost";
 }
 
+static bool
+has_name(const struct facts *f)
+{
+	return f->client_name != NULL && f->client_name[0] != '\0';
+}
+
+/* The client's name is not looked up; a proxy may have told it. */
+static const char *
+value_client_name(const struct milter_talk *t, const struct facts *f)
+{
+	(void)t;
+	return has_name(f) ? f->client_name : "unknown";
+}
+
 static const char *
 value_underscore(const struct milter_talk *t, const struct facts *f)
 {
-	return arena_printf(link_arena(t->call), "unknown [%s]", f->client.text);
+	return arena_printf(
+	    link_arena(t->call), "%s [%s]", value_client_name(t, f), f->client.text);
 }
 
 static const char *
@@ -42,20 +57,12 @@ value_client_addr(const struct milter_talk *t, const struct facts *f)
 		   : f->client.text;
 }
 
-/* The client's name is not looked up. */
-static const char *
-value_client_name(const struct milter_talk *t, const struct facts *f)
-{
-	(void)t, (void)f;
-	return "unknown";
-}
-
 /* What came of the search for a name. */
 static const char *
 value_client_resolve(const struct milter_talk *t, const struct facts *f)
 {
-	(void)t, (void)f;
-	return "FAIL";
+	(void)t;
+	return has_name(f) ? "OK" : "FAIL";
 }
 
 static const char *

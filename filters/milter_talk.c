@@ -34,7 +34,10 @@ say_connect(struct milter_talk *t)
 {
 	const struct facts *f = link_facts(t->call);
 	const struct milter_client client = {
-		.name = view_of(arena_printf(link_arena(t->call), "[%s]", f->client.text)),
+		.name =
+		    view_of(f->client_name != NULL && f->client_name[0] != '\0'
+				? f->client_name
+				: arena_printf(link_arena(t->call), "[%s]", f->client.text)),
 		.family = f->client.addr.ss_family == AF_INET	 ? '4'
 			  : f->client.addr.ss_family == AF_INET6 ? '6'
 								 : 'U',

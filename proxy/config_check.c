@@ -92,19 +92,34 @@ is_own_listener(const struct config *config, const char *server)
 /* ---- listeners ---- */
 
 static void
-check_proxy_networks(const struct config_listener *l, size_t index, struct conf_errors *errors)
+check_networks(const struct config_listener *l, size_t index, const char *key,
+    const struct conf_strings *texts, struct conf_errors *errors)
 {
 	struct network network;
 
-	for (size_t i = 0; i < l->proxy_networks.count; i++) {
+	for (size_t i = 0; i < texts->count; i++) {
 		struct err err = { 0 };
 		char path[PATH_TEXT_MAX];
 
-		if (network_parse(l->proxy_networks.items[i], &network, &err))
+		if (network_parse(texts->items[i], &network, &err))
 			continue;
-		snprintf(path, sizeof(path), "listeners[%zu].proxy_networks[%zu]", index, i);
+		snprintf(path, sizeof(path), "listeners[%zu].%s[%zu]", index, key, i);
 		conf_error(errors, l->where, path, "%s", err.text);
 	}
+}
+
+static void
+check_proxies(const struct config_listener *l, size_t index, struct conf_errors *errors)
+{
+	char path[PATH_TEXT_MAX];
+
+	check_networks(l, index, "proxy_networks", &l->proxy_networks, errors);
+	check_networks(l, index, "xclient_networks", &l->xclient_networks, errors);
+	snprintf(path, sizeof(path), "listeners[%zu].xclient_login", index);
+	if (l->xclient_login && l->xclient_networks.count == 0)
+		conf_error(errors, l->where, path, "needs xclient_networks: whose word is it?");
+	if (l->xclient_login && l->role != ROLE_SUBMISSION)
+		conf_error(errors, l->where, path, "is for submission: nobody logs in here");
 }
 
 static void
@@ -136,7 +151,7 @@ check_listener(const struct loaded_config *c, size_t index, struct conf_errors *
 	struct err err = { 0 };
 	char path[PATH_TEXT_MAX];
 
-	check_proxy_networks(l, index, errors);
+	check_proxies(l, index, errors);
 	check_client_certificates(l, index, errors);
 	if (l->listen == NULL)
 		return;

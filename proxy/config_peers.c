@@ -133,6 +133,14 @@ static const struct conf_row listener_rows[] = {
 		"Networks of the balancers in front: each connection from there must begin "
 		"with a PROXY protocol header (version 1 or 2), which says who the client is; "
 		"from elsewhere none is taken." },
+	{ NAMED("xclient_networks", CONF_STRINGS, config_listener, xclient_networks),
+	    .help =
+		"Networks of the proxies in front that may name their client by XCLIENT (as "
+		"Postfix has it); from elsewhere it is refused with 550 5.7.0." },
+	{ NAMED("xclient_login", CONF_BOOL, config_listener, xclient_login),
+	    .fallback = "false",
+	    .help = "Whether their word is taken for who the client is, too (LOGIN): without a "
+		    "password, for any login that auth.backends knows." },
 	{ .key = NULL },
 };
 

@@ -48,7 +48,9 @@ struct config_listener {
 	bool insecure;		 /* allows tls = none away from loopback */
 	int client_certificates; /* enum client_certificates */
 	const char *client_ca_file;
-	struct conf_strings proxy_networks; /* of balancers, which send a PROXY header */
+	struct conf_strings proxy_networks;   /* of balancers, which send a PROXY header */
+	struct conf_strings xclient_networks; /* of proxies, which may say XCLIENT */
+	bool xclient_login;		      /* and who the client has proven to be */
 };
 
 struct config_upstream {

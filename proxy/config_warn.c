@@ -28,17 +28,16 @@ chain_counts(const struct chain_entry *chain, size_t count, const char *name)
 }
 
 static void
-warn_proxy_networks(
-    const struct config_listener *l, const char *path, struct conf_errors *warnings)
+warn_networks(const struct config_listener *l, const char *path, const char *key,
+    const struct conf_strings *texts, struct conf_errors *warnings)
 {
 	struct network network;
 
-	for (size_t i = 0; i < l->proxy_networks.count; i++) {
-		if (network_parse(l->proxy_networks.items[i], &network, NULL) &&
-		    network.prefix == 0)
+	for (size_t i = 0; i < texts->count; i++) {
+		if (network_parse(texts->items[i], &network, NULL) && network.prefix == 0)
 			conf_error(warnings, l->where, path,
-			    "proxy_networks has \"%s\": anybody may claim any address",
-			    l->proxy_networks.items[i]);
+			    "%s has \"%s\": anybody may claim any address", key,
+			    texts->items[i]);
 	}
 }
 
@@ -55,7 +54,10 @@ warn_listeners(const struct loaded_config *c, struct conf_errors *warnings)
 		    listeners[i].tls == LISTENER_TLS_NONE)
 			conf_error(warnings, listeners[i].where, path,
 			    "nobody can log in here: passwords are taken over TLS only");
-		warn_proxy_networks(&listeners[i], path, warnings);
+		warn_networks(&listeners[i], path, "proxy_networks",
+		    &listeners[i].proxy_networks, warnings);
+		warn_networks(&listeners[i], path, "xclient_networks",
+		    &listeners[i].xclient_networks, warnings);
 	}
 }
 

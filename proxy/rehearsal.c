@@ -115,7 +115,7 @@ begin_facts(struct run *run)
 	address_fold(&f->client.addr);
 	address_host_text(&f->client.addr, f->client.text);
 	f->client.port = address_port(&f->client.addr);
-	f->helo = f->message_id = f->reverse_path = f->via = "";
+	f->helo = f->message_id = f->reverse_path = f->via = f->client_name = "";
 	f->is_esmtp = true;
 }
 

@@ -77,18 +77,18 @@ make_upstreams(struct snapshot *s, struct conf_errors *errors)
 		s->upstreams[i] = upstream_create(&configs[i], s->config->hostname, errors);
 }
 
-static void
-make_proxy_networks(struct snapshot_listener *l, struct conf_errors *errors)
+static struct network *
+make_networks(const struct snapshot_listener *l, const struct conf_strings *texts,
+    struct conf_errors *errors)
 {
-	const struct conf_strings *texts = &l->config->proxy_networks;
+	struct network *networks = mem_calloc(texts->count + 1, sizeof(*networks));
 	struct err err = { 0 };
 
-	l->proxy_networks = mem_calloc(texts->count + 1, sizeof(*l->proxy_networks));
 	for (size_t i = 0; i < texts->count; i++) {
-		if (!network_parse(texts->items[i], &l->proxy_networks[i], &err))
-			conf_error(errors, l->config->where, "listeners.proxy_networks", "%s",
-			    err.text);
+		if (!network_parse(texts->items[i], &networks[i], &err))
+			conf_error(errors, l->config->where, "listeners", "%s", err.text);
 	}
+	return networks;
 }
 
 /* make_tls - of a listener: the default certificate, then the others. */
@@ -138,7 +138,8 @@ make_listeners(struct snapshot *s, struct conf_errors *errors)
 		struct snapshot_listener *l = &s->listeners[i];
 		struct err err = { 0 };
 		l->config = &configs[i];
-		make_proxy_networks(l, errors);
+		l->proxy_networks = make_networks(l, &configs[i].proxy_networks, errors);
+		l->xclient_networks = make_networks(l, &configs[i].xclient_networks, errors);
 		if (!address_parse(configs[i].listen, &l->address, &err)) {
 			conf_error(
 			    errors, configs[i].where, "listeners.listen", "%s", err.text);
@@ -299,6 +300,7 @@ destroy(struct snapshot *s)
 	for (size_t i = 0; s->listeners != NULL && i < s->config->listeners.count; i++) {
 		SSL_CTX_free(s->listeners[i].tls);
 		mem_free(s->listeners[i].proxy_networks);
+		mem_free(s->listeners[i].xclient_networks);
 	}
 	for (size_t i = 0; s->upstreams != NULL && i < s->config->upstreams.count; i++)
 		upstream_destroy(&s->upstreams[i]);

@@ -26,8 +26,9 @@ struct snapshot_service {
 struct snapshot_listener {
 	const struct config_listener *config;
 	struct sockaddr_storage address;
-	SSL_CTX *tls;			/* owned; NULL: tls = none */
-	struct network *proxy_networks; /* owned; as many as config->proxy_networks */
+	SSL_CTX *tls;			  /* owned; NULL: tls = none */
+	struct network *proxy_networks;	  /* owned; as many as config->proxy_networks */
+	struct network *xclient_networks; /* owned; likewise */
 };
 
 struct snapshot {

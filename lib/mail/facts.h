@@ -48,9 +48,10 @@ struct facts {
 	const char *listener;	/* "[::]:587" */
 	enum gate_role role;
 	struct peer_address client;
-	const char *via;  /* the balancer that named the client (PROXY protocol); "": none */
-	const char *helo; /* as given, "" before it */
-	bool is_esmtp;	  /* EHLO, not HELO */
+	const char *via; /* who named the client (PROXY protocol, XCLIENT); "": nobody */
+	const char *client_name; /* host name, as XCLIENT tells it; "" or NULL: not known */
+	const char *helo;	 /* as given, "" before it */
+	bool is_esmtp;		 /* EHLO, not HELO */
 	struct tls_facts tls;
 	struct identity identity;
 	/* of the transaction */

@@ -19,6 +19,7 @@ static const char *const verb_names[] = {
 	[VERB_VRFY] = "VRFY",
 	[VERB_HELP] = "HELP",
 	[VERB_QUIT] = "QUIT",
+	[VERB_XCLIENT] = "XCLIENT",
 	[VERB_UNKNOWN] = "?",
 };
 

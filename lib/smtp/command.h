@@ -24,6 +24,7 @@ enum smtp_verb {
 	VERB_VRFY,
 	VERB_HELP,
 	VERB_QUIT,
+	VERB_XCLIENT, /* see xclient.h */
 	VERB_UNKNOWN, /* also for the count of known verbs */
 };
 

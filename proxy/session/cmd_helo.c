@@ -41,6 +41,14 @@ offer_limits(struct session *s, const struct smtp_ehlo *upstream, struct buf *ou
 		BUG("the EHLO reply is too long");
 }
 
+static const char *
+xclient_attributes(const struct session *s)
+{
+	return s->listener->config->xclient_login
+		   ? "NAME ADDR PORT PROTO HELO LOGIN DESTADDR DESTPORT"
+		   : "NAME ADDR PORT PROTO HELO DESTADDR DESTPORT";
+}
+
 static void
 say_ehlo(struct session *s)
 {
@@ -70,6 +78,7 @@ say_ehlo(struct session *s)
 	    client_certificate_mechanisms(s));
 	offer_limits(s, &upstream, &out);
 	offer(&out, true, "ENHANCEDSTATUSCODES");
+	offer(&out, s->proxied_by != NULL, "XCLIENT %s", xclient_attributes(s));
 	if (!view_copy(buf_view(&out), text, sizeof(text)))
 		BUG("the EHLO reply is too long");
 	buf_finish(&out);
@@ -87,8 +96,12 @@ cmd_helo(struct session *s, const struct smtp_command *command)
 		return;
 	}
 	transaction_end(s);
-	/* Not in the arena: a client may say it as often as it likes. */
-	if (!view_copy(command->args, s->helo, sizeof(s->helo)))
+	/* Not in the arena: a client may say it as often as it likes. What XCLIENT has told is
+	 * the client's own word, this then the proxy's. */
+	if (!view_copy(s->proxied_by != NULL && s->proxied_by->helo[0] != '\0'
+			   ? view_of(s->proxied_by->helo)
+			   : command->args,
+		s->helo, sizeof(s->helo)))
 		BUG("a valid EHLO argument does not fit");
 	s->facts.helo = s->helo;
 	s->facts.is_esmtp = command->verb == VERB_EHLO;

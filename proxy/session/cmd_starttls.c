@@ -21,5 +21,6 @@ cmd_starttls(struct session *s, const struct smtp_command *command)
 	s->tls_next = true;
 	s->facts.helo = "";
 	s->facts.is_esmtp = false;
+	xclient_forget(s);
 	session_enter(s, EVENT_TLS);
 }

@@ -177,7 +177,7 @@ on_accepted(void *context, int fd, const struct sockaddr_storage *client,
 		turn_away(e, fd, listener, REPLY_BUSY);
 		return;
 	}
-	if (!session_is_balancer(listener, client) &&
+	if (!session_is_balancer(listener, client) && !xclient_is_proxy(listener, client) &&
 	    !admission_count(client, limits, &place, &why)) {
 		turn_away(e, fd, listener, why);
 		return;

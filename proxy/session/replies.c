@@ -36,6 +36,10 @@ static const struct {
 	[REPLY_NOT_OFFERED] = { 502, "5.5.1", "{} is not available here" },
 	[REPLY_REQUIRETLS_CLEAR] = { 530, "5.7.10",
 	    "REQUIRETLS is not to be had in clear: issue STARTTLS first" },
+	[REPLY_XCLIENT] = { 550, "5.7.0", "{} is not accepted from your address" },
+	[REPLY_XCLIENT_SYNTAX] = { 501, "5.5.4", "Bad XCLIENT attribute or value: {}" },
+	[REPLY_XCLIENT_LOGIN] = { 550, "5.7.0",
+	    "The LOGIN of XCLIENT is not trusted here, or nobody's, closing" },
 	[REPLY_UNKNOWN] = { 500, "5.5.2", "Command not recognized" },
 	[REPLY_NO_ARGUMENT] = { 501, "5.5.4", "{} takes no argument" },
 	[REPLY_ARGUMENT] = { 501, "5.5.4", "{} needs an argument" },
@@ -131,6 +135,8 @@ reply_of_verdict(enum rule_verdict verdict)
 		return REPLY_NEED_AUTH;
 	case RULE_NOT_OFFERED:
 		return REPLY_NOT_OFFERED;
+	case RULE_NOT_ALLOWED:
+		return REPLY_XCLIENT;
 	case RULE_UNKNOWN:
 		return REPLY_UNKNOWN;
 	case RULE_NO_ARGUMENT:

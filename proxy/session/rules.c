@@ -11,6 +11,7 @@ enum need {
 	NEED_NOTHING,
 	NEED_STARTTLS_OFFERED,
 	NEED_AUTH_OFFERED,
+	NEED_XCLIENT,  /* a proxy's network */
 	NEED_IDENTITY, /* of a submission: TLS where offered, then AUTH */
 };
 
@@ -35,6 +36,7 @@ static const struct rule {
 	[VERB_VRFY] = { COMMANDS, NEED_IDENTITY, ARG_REQUIRED },
 	[VERB_HELP] = { COMMANDS, NEED_NOTHING, ARG_OPTIONAL },
 	[VERB_QUIT] = { COMMANDS, NEED_NOTHING, ARG_NONE },
+	[VERB_XCLIENT] = { BIT(STATE_START) | BIT(STATE_READY), NEED_XCLIENT, ARG_REQUIRED },
 };
 
 /* Table 2: what follows? STATE_COUNT (written NEVER): it cannot happen there. */
@@ -45,6 +47,8 @@ static const enum state next[EVENT_COUNT][STATE_COUNT] = {
 	[EVENT_HELO] = { STATE_READY, STATE_READY, NEVER, STATE_READY, STATE_READY, NEVER,
 	    STATE_READY, NEVER },
 	[EVENT_TLS] = { STATE_START, STATE_START, NEVER, NEVER, NEVER, NEVER, NEVER, NEVER },
+	[EVENT_XCLIENT] = { STATE_START, STATE_START, NEVER, NEVER, NEVER, NEVER, NEVER,
+	    NEVER },
 	[EVENT_AUTH] = { NEVER, STATE_AUTH, STATE_AUTH, NEVER, NEVER, NEVER, NEVER, NEVER },
 	[EVENT_AUTH_END] = { NEVER, STATE_READY, STATE_READY, NEVER, NEVER, NEVER, NEVER,
 	    NEVER },
@@ -77,6 +81,8 @@ check_need(enum need need, enum state state, const struct rule_facts *f)
 		if (!f->auth_offered || (state == STATE_READY && !f->is_esmtp))
 			return RULE_NOT_OFFERED;
 		return RULE_GO;
+	case NEED_XCLIENT:
+		return f->xclient_allowed ? RULE_GO : RULE_NOT_ALLOWED;
 	case NEED_IDENTITY:
 		if (f->role != ROLE_SUBMISSION || f->authenticated)
 			return RULE_GO;
@@ -133,6 +139,8 @@ rules_verdict_name(enum rule_verdict verdict)
 		return "530auth";
 	case RULE_NOT_OFFERED:
 		return "502";
+	case RULE_NOT_ALLOWED:
+		return "550";
 	case RULE_UNKNOWN:
 		return "500";
 	case RULE_NO_ARGUMENT:
@@ -145,7 +153,7 @@ rules_verdict_name(enum rule_verdict verdict)
 const char *
 rules_event_name(enum event_kind event)
 {
-	static const char *const names[EVENT_COUNT] = { "helo", "tls", "auth", "auth-end",
-		"mail", "rcpt", "data", "bdat", "tx-end", "close" };
+	static const char *const names[EVENT_COUNT] = { "helo", "tls", "xclient", "auth",
+		"auth-end", "mail", "rcpt", "data", "bdat", "tx-end", "close" };
 	return event < EVENT_COUNT ? names[event] : "?";
 }

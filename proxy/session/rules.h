@@ -27,6 +27,7 @@ enum state {
 enum event_kind {
 	EVENT_HELO,	/* EHLO or HELO accepted */
 	EVENT_TLS,	/* STARTTLS: the handshake succeeded */
+	EVENT_XCLIENT,	/* a proxy has named its client: greeted anew */
 	EVENT_AUTH,	/* 334 said */
 	EVENT_AUTH_END, /* 235, or the exchange failed */
 	EVENT_MAIL,	/* MAIL accepted */
@@ -44,6 +45,7 @@ enum rule_verdict {
 	RULE_NEED_TLS,	  /* 530 5.7.0, RFC 3207 4 */
 	RULE_NEED_AUTH,	  /* 530 5.7.0, RFC 4954 6 */
 	RULE_NOT_OFFERED, /* 502 5.5.1 */
+	RULE_NOT_ALLOWED, /* 550 5.7.0: not from there */
 	RULE_UNKNOWN,	  /* 500 5.5.2 */
 	RULE_NO_ARGUMENT, /* 501 5.5.4: an argument where none is allowed */
 	RULE_ARGUMENT,	  /* 501 5.5.4: none where one is needed */
@@ -56,6 +58,7 @@ struct rule_facts {
 	bool authenticated;
 	bool auth_offered; /* AUTH is in our EHLO reply (never without TLS, never inbound) */
 	bool is_esmtp;
+	bool xclient_allowed; /* XCLIENT is in our EHLO reply */
 };
 
 enum rule_verdict rules_check(

@@ -91,7 +91,7 @@ session_create(int fd, const struct sockaddr_storage *client, struct snapshot *s
 	f->hostname = snapshot->config->hostname;
 	f->listener = listener->config->listen;
 	f->role = (enum gate_role)listener->config->role;
-	f->helo = f->message_id = f->reverse_path = f->via = "";
+	f->helo = f->message_id = f->reverse_path = f->via = f->client_name = "";
 	session_set_client(s, client);
 	proxied_begin(s);
 	if (listener->config->tls == LISTENER_TLS_IMPLICIT) {
@@ -126,6 +126,7 @@ session_destroy(struct session **sp)
 		mem_free(s->auth);
 	}
 	mem_free(s->proxy);
+	xclient_end(s);
 	SSL_free(s->ssl);
 	(void)close(s->fd);
 	census_leave(&s->slot.place);
@@ -207,7 +208,8 @@ session_rule_facts(const struct session *s)
 		.authenticated = s->facts.identity.login != NULL,
 		.auth_offered =
 		    submission && s->ssl != NULL && s->snapshot->authenticator != NULL,
-		.is_esmtp = s->facts.is_esmtp };
+		.is_esmtp = s->facts.is_esmtp,
+		.xclient_allowed = s->proxied_by != NULL };
 }
 
 bool
@@ -228,12 +230,16 @@ session_judge(struct session *s, enum link_stage stage, const struct recipient *
 
 /* ---- greeting and lines ---- */
 
-static void
-greet(struct session *s)
+void
+session_greet(struct session *s)
 {
+	const bool is_first = !s->greeted;
 	struct smtp_reply reply;
 
 	s->greeted = true;
+	if (is_first)
+		xclient_begin(s);
+	begin_phase(s);
 	s->chain_session = chain_session_create(s->service->chain);
 	s->tracing = tracing_create(s->snapshot);
 	log_event(LEVEL_DEBUG, "session.start", LOG_STR("id", s->facts.session_id),
@@ -242,7 +248,7 @@ greet(struct session *s)
 	    LOG_OPT("tls", s->facts.tls.version));
 	if (session_is_draining()) {
 		session_close(s, REPLY_SHUTDOWN, s->facts.hostname, "shutdown");
-	} else if (s->ssl == NULL && input_has_early_talk(s)) {
+	} else if (is_first && s->ssl == NULL && input_has_early_talk(s)) {
 		session_close(s, REPLY_EARLY_TALKER, NULL, "early talker");
 	} else if (!session_judge(s, STAGE_CONNECT, NULL, NULL, &reply)) {
 		session_say_reply(s, &reply);
@@ -268,6 +274,7 @@ static const command_handler handlers[VERB_UNKNOWN] = {
 	[VERB_VRFY] = cmd_vrfy,
 	[VERB_HELP] = cmd_help,
 	[VERB_QUIT] = cmd_quit,
+	[VERB_XCLIENT] = cmd_xclient,
 };
 
 /*
@@ -499,7 +506,7 @@ run_round(struct session *s)
 		begin_phase(s);
 	}
 	if (!s->greeted && s->state != STATE_CLOSING) {
-		greet(s);
+		session_greet(s);
 		begin_phase(s);
 	}
 	if (s->paused_until_ms > 0 && clock_left_ms(s->paused_until_ms) == 0)

@@ -47,6 +47,9 @@ int session_fd(const struct session *s);
 bool session_is_draining(void); /* set by the engine at SIGTERM */
 void session_set_draining(bool on);
 
+/* xclient_is_proxy - whether it may name its clients by XCLIENT. Neither is counted itself. */
+bool xclient_is_proxy(
+    const struct snapshot_listener *listener, const struct sockaddr_storage *addr);
 /* session_is_balancer - whether a PROXY header must come from this address at the listener. */
 bool session_is_balancer(
     const struct snapshot_listener *listener, const struct sockaddr_storage *addr);

@@ -7,6 +7,7 @@
 #include "lib/net/tls_client_names.h"
 #include "lib/smtp/dot.h"
 #include "lib/smtp/line.h"
+#include "lib/smtp/xclient.h"
 #include "proxy/auth/penalties.h"
 #include "proxy/session/replies.h"
 #include "proxy/session/rules.h"
@@ -54,11 +55,20 @@ struct chunk {
 	struct smtp_reply refusal;
 };
 
+/* What a proxy in xclient_networks has said of its client (cmd_xclient.c). */
+struct proxied_by {
+	struct peer_address peer;	  /* the proxy */
+	char name[XCLIENT_VALUE_MAX + 1]; /* "": not known */
+	char helo[XCLIENT_VALUE_MAX + 1]; /* stands for what EHLO says; "": not told */
+	struct arena arena;		  /* of the identity */
+};
+
 struct session {
 	struct session_slot slot;
 	int fd;
-	SSL *ssl;		    /* owned; NULL: plain */
-	struct proxy_header *proxy; /* owned; while the balancer's header is awaited */
+	SSL *ssl;		       /* owned; NULL: plain */
+	struct proxy_header *proxy;    /* owned; while the balancer's header is awaited */
+	struct proxied_by *proxied_by; /* owned; NULL: XCLIENT is not accepted from there */
 	bool handshaking, greeted;
 	bool is_check; /* a balancer's own connection: it is not news in the log */
 	bool drained;  /* the socket gave less than was asked for */
@@ -105,6 +115,9 @@ void session_say_reply(struct session *s, const struct smtp_reply *reply);
 /* session_close - say the last reply (REPLY_COUNT: none) and end; reason is for the log. */
 void session_close(struct session *s, enum reply_id id, const char *detail, const char *reason);
 
+/* session_greet - at the beginning, and again when XCLIENT has named another client. */
+void session_greet(struct session *s);
+
 struct rule_facts session_rule_facts(const struct session *s);
 
 /* session_judge - run a stage of the chain over what is known; recipient and message as in
@@ -148,6 +161,12 @@ const char *client_certificate_mechanisms(const struct session *s);
 MUST_CHECK enum auth_verdict client_certificate_check(
     struct session *s, struct view authorization, struct identity *identity, struct err *why);
 
+/* cmd_xclient.c: when the client is known for the first time; when the session ends. */
+void xclient_begin(struct session *s);
+void xclient_end(struct session *s);
+/* xclient_forget - STARTTLS: what a proxy, or somebody on the wire, has said in clear. */
+void xclient_forget(struct session *s);
+
 /* transaction.c */
 void transaction_begin(struct session *s, const struct smtp_mail *mail);
 void transaction_add_recipient(
@@ -179,6 +198,7 @@ void cmd_noop(struct session *s, const struct smtp_command *command);
 void cmd_vrfy(struct session *s, const struct smtp_command *command);
 void cmd_help(struct session *s, const struct smtp_command *command);
 void cmd_quit(struct session *s, const struct smtp_command *command);
+void cmd_xclient(struct session *s, const struct smtp_command *command);
 
 /* cmd_size_text - the message size limit in octets, for a reply. */
 #define CMD_SIZE_TEXT 24

@@ -73,6 +73,20 @@ def test_swaks_is_refused_as_somebody_else(gate, sink):
     assert not sink.messages
 
 
+def test_swaks_as_a_proxy(start_gate, sink):
+    """XCLIENT, as swaks says it: the gate sees its client."""
+    gate = start_gate(smtp_upstream([sink.address]),
+                      {"listeners[2].xclient_networks": ["127.0.0.1"]})
+    done = run(["swaks", "--server", f"127.0.0.1:{gate.ports['inbound']}", "--from",
+                "dave@example.org", "--to", "carol@example.net", "--xclient-addr", "192.0.2.7",
+                "--xclient-name", "mail.example.org", "--xclient-helo", "helo.example.org",
+                "--xclient-proto", "ESMTP", "--xclient-port", "4711"])
+    assert done.returncode == 0, done.stdout.decode()
+    fields = gate.wait_for("msg.done").fields
+    assert (fields["client"], fields["helo"]) == ("192.0.2.7", "helo.example.org")
+    assert b"Received: from helo.example.org ([192.0.2.7]" in sink.accepted()[0].data
+
+
 CURL_WAYS = {
     "STARTTLS": ("smtp://127.0.0.1:{submission}", ["--ssl-reqd"]),
     "implicit TLS": ("smtps://127.0.0.1:{submissions}", []),

@@ -172,6 +172,16 @@ static const struct error_case error_cases[] = {
 			   "= \"m\"; "
 			   "} );" },
 	    ":6: upstreams[0].maildir: does not belong to type = \"smtp\"" },
+	{ "XCLIENT's login from nowhere",
+	    { .listeners = "listeners: ( { listen = \"127.0.0.1:587\"; role = "
+			   "\"submission\"; xclient_login = true; } );" },
+	    ":3: listeners[0].xclient_login: needs xclient_networks" },
+	{ "XCLIENT's login on an inbound listener",
+	    { .listeners = "listeners: ( { listen = \"127.0.0.1:587\"; role = \"submission\"; "
+			   "},\n{ listen = \"127.0.0.1:26\"; role = \"inbound\"; "
+			   "xclient_networks = \"127.0.0.1\"; xclient_login = true; } );\n"
+			   "inbound: { upstream = \"mta\"; };" },
+	    ":4: listeners[1].xclient_login: is for submission" },
 	{ "a certificate for servers without a key",
 	    { .upstreams = "upstreams: ( { name = \"mta\"; servers = \"127.0.0.1:25\"; "
 			   "certificate = \"/c\"; } );" },

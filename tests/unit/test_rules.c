@@ -44,6 +44,8 @@ static const struct {
 	    { .role = ROLE_INBOUND, .tls_offered = true, .is_esmtp = true } },
 	{ "inbound, TLS",
 	    { .role = ROLE_INBOUND, .tls_on = true, .tls_offered = true, .is_esmtp = true } },
+	{ "inbound, from a network that may say XCLIENT",
+	    { .role = ROLE_INBOUND, .xclient_allowed = true, .is_esmtp = true } },
 	{ "inbound, no TLS to be had", { .role = ROLE_INBOUND, .is_esmtp = true } },
 };
 

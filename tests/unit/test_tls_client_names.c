@@ -74,8 +74,8 @@ test_names(void **state)
 		    "DNS:app.example.com", "app.example.com" },
 		{ "other kinds of names leave the common name", "alice", NULL,
 		    "IP:192.0.2.1,URI:https://example.com/", "alice" },
-		{ "a wildcard is nobody, and the common name does not stand in for it",
-		    "alice", NULL, "DNS:*.example.com", "" },
+		{ "a wildcard is nobody, and the common name does not stand in for it", "alice",
+		    NULL, "DNS:*.example.com", "" },
 		{ "a common name with a line end is none", "al\nice", NULL, NULL, "" },
 		{ "at most sixteen", NULL, NULL,
 		    "DNS:a,DNS:b,DNS:c,DNS:d,DNS:e,DNS:f,DNS:g,DNS:h,DNS:i,DNS:j,DNS:k,DNS:l,"
