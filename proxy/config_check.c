@@ -11,6 +11,9 @@
 #include "lib/net/resolver.h"
 
 #include <stdio.h>
+#include <sys/un.h>
+
+#define UNIX_PATH_OCTETS (sizeof(((struct sockaddr_un *)NULL)->sun_path) - 1)
 
 #define PATH_TEXT_MAX 96  /* octets of "auth.backends[12]" with NUL */
 #define KEY_TEXT_MAX  160 /* of a path with a key behind it: "upstreams[12].servers[3]" */
@@ -358,6 +361,23 @@ config_check_domains(const struct loaded_config *c, struct conf_errors *errors)
 
 /* ---- upstreams ---- */
 
+/* check_unix_server - a socket of this machine: for LMTP, and never over TLS. */
+static void
+check_unix_server(const struct config_upstream *u, const char *path, const char *server,
+    struct conf_errors *errors)
+{
+	const size_t len = strlen(server + strlen("unix:"));
+
+	if (u->type != UPSTREAM_LMTP)
+		conf_error(errors, u->where, path, "a unix socket is for type = \"lmtp\"");
+	if (len == 0 || len > UNIX_PATH_OCTETS)
+		conf_error(
+		    errors, u->where, path, "a path has 1 to %d octets", (int)UNIX_PATH_OCTETS);
+	if (upstream_tls_is_verified((enum upstream_tls)u->tls))
+		conf_error(errors, u->where, path,
+		    "there is no TLS over a unix socket, but tls asks for it");
+}
+
 static void
 check_servers(const struct config *config, const struct config_upstream *u, const char *path,
     struct conf_errors *errors)
@@ -372,7 +392,9 @@ check_servers(const struct config *config, const struct config_upstream *u, cons
 		uint16_t port;
 
 		snprintf(text, sizeof(text), "%s.servers[%zu]", path, i);
-		if (!address_split(server, 25, host, sizeof(host), &port, &err))
+		if (config_is_unix_server(server))
+			check_unix_server(u, text, server, errors);
+		else if (!address_split(server, 25, host, sizeof(host), &port, &err))
 			conf_error(errors, u->where, text, "%s", err.text);
 		else if (is_own_listener(config, server))
 			conf_error(errors, u->where, text,
@@ -460,7 +482,8 @@ check_upstream_smtp(const struct config *config, const struct config_upstream *u
 
 	check_servers(config, u, path, errors);
 	check_egress(u, path, errors);
-	check_strays(errors, u->where, path, "smtp", strays, ARRAY_LEN(strays));
+	check_strays(errors, u->where, path, u->type == UPSTREAM_LMTP ? "lmtp" : "smtp", strays,
+	    ARRAY_LEN(strays));
 	check_own_certificate(u, path, errors);
 	if (u->tls == UPSTREAM_TLS_DANE)
 		check_dane(config, u, path, errors);
@@ -469,6 +492,9 @@ check_upstream_smtp(const struct config *config, const struct config_upstream *u
 		    "has both password and password_file; one of them is enough");
 	if (u->login != NULL && !has_password)
 		conf_error(errors, u->where, path, "has a login, but no password_file");
+	if (u->login != NULL && u->xclient)
+		conf_error(errors, u->where, path,
+		    "has login and xclient: XCLIENT says who the client is instead");
 	if (u->login == NULL && has_password)
 		conf_error(errors, u->where, path, "has a password, but no login");
 }
@@ -487,6 +513,7 @@ check_upstream_maildir(
 		{ "password", u->password != NULL },
 		{ "password_file", u->password_file != NULL },
 		{ "helo", u->helo != NULL },
+		{ "xclient", u->xclient },
 		{ "egress", u->egress.count > 0 },
 	};
 
@@ -505,10 +532,10 @@ config_check_upstreams(const struct loaded_config *c, struct conf_errors *errors
 		char path[PATH_TEXT_MAX];
 
 		snprintf(path, sizeof(path), "upstreams[%zu]", i);
-		if (u->type == UPSTREAM_SMTP)
-			check_upstream_smtp(&c->config, u, path, errors);
-		else
+		if (u->type == UPSTREAM_MAILDIR)
 			check_upstream_maildir(u, path, errors);
+		else
+			check_upstream_smtp(&c->config, u, path, errors);
 		for (size_t j = 0; j < i && u->name != NULL; j++) {
 			if (upstreams[j].name != NULL &&
 			    strcmp(upstreams[j].name, u->name) == 0)

@@ -40,6 +40,7 @@ static const struct conf_choice client_certificates_choices[] = {
 
 static const struct conf_choice upstream_type_choices[] = {
 	{ "smtp", UPSTREAM_SMTP },
+	{ "lmtp", UPSTREAM_LMTP },
 	{ "maildir", UPSTREAM_MAILDIR },
 	{ NULL, 0 },
 };
@@ -157,13 +158,15 @@ static const struct conf_row upstream_rows[] = {
 	    .help = "What the services call it." },
 	{ NAMED("type", CONF_ENUM, config_upstream, type), .fallback = "smtp",
 	    .choices = upstream_type_choices,
-	    .help = "\"smtp\" is a mail server; \"maildir\" writes each message into a folder, "
-		    "for a "
-		    "first try." },
+	    .help =
+		"\"smtp\" is a mail server; \"lmtp\" one that delivers into mailboxes "
+		"(Dovecot, "
+		"Cyrus) and answers for each recipient; \"maildir\" writes each message into a "
+		"folder, for a first try. What is said of smtp below holds for lmtp too." },
 	{ NAMED("servers", CONF_STRINGS, config_upstream, servers),
 	    .help =
 		"smtp: \"host:port\" each, in order of preference; the next one is tried when "
-		"one is down." },
+		"one is down. lmtp: also \"unix:PATH\", which is spoken to without TLS." },
 	{ NAMED("tls", CONF_ENUM, config_upstream, tls), .fallback = "opportunistic",
 	    .choices = upstream_tls_choices,
 	    .help = "smtp: \"none\"; \"opportunistic\" (STARTTLS where it is offered, nothing "
@@ -191,6 +194,11 @@ static const struct conf_row upstream_rows[] = {
 	    .help = "smtp: a file whose first line is the password." },
 	{ NAMED("helo", CONF_STRING, config_upstream, helo),
 	    .help = "smtp: the name that the gate gives in EHLO; without it, hostname." },
+	{ NAMED("xclient", CONF_BOOL, config_upstream, xclient), .fallback = "false",
+	    .help =
+		"smtp: whether a server that offers XCLIENT is told each client's address, "
+		"port, HELO name and login, as far as it offers these; not with login, since "
+		"XCLIENT ends that." },
 	{ NAMED("maildir", CONF_PATH, config_upstream, maildir),
 	    .help = "maildir: the folder; tmp, new and cur are made in it." },
 	{ NAMED("connect_timeout", CONF_DURATION, config_upstream, connect_timeout_ms),
@@ -232,3 +240,9 @@ const struct conf_table config_upstream_table = {
 	.rows = upstream_rows,
 	.where_offset = offsetof(struct config_upstream, where),
 };
+
+bool
+config_is_unix_server(const char *server)
+{
+	return view_starts_nocase(view_of(server), VIEW("unix:"));
+}

@@ -14,7 +14,7 @@ enum client_certificates {
 	CLIENT_CERTIFICATES_OPTIONAL,
 	CLIENT_CERTIFICATES_REQUIRED,
 };
-enum upstream_type { UPSTREAM_SMTP, UPSTREAM_MAILDIR };
+enum upstream_type { UPSTREAM_SMTP, UPSTREAM_LMTP, UPSTREAM_MAILDIR };
 enum upstream_tls {
 	UPSTREAM_TLS_NONE,
 	UPSTREAM_TLS_OPPORTUNISTIC,
@@ -66,6 +66,7 @@ struct config_upstream {
 	const char *login, *password; /* smtp AUTH; password is CONF_SECRET */
 	const char *password_file;    /* first line; instead of password */
 	const char *helo;	      /* default: hostname */
+	bool xclient;		      /* who our client is, is told to servers that offer it */
 	const char *maildir;	      /* maildir: the folder */
 	int64_t connect_timeout_ms;   /* for each server */
 	int64_t command_timeout_ms;   /* for each reply but the final one */
@@ -75,5 +76,8 @@ struct config_upstream {
 	int64_t max_connections;      /* in all; 0: no limit */
 	struct conf_strings egress;   /* smtp: addresses from which its mail leaves */
 };
+
+/* config_is_unix_server - "unix:PATH" instead of "host:port". */
+bool config_is_unix_server(const char *server);
 
 #endif

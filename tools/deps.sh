@@ -14,7 +14,7 @@ test="libcmocka-dev openssl ca-certificates python3 python3-pytest python3-aiosm
 	libio-socket-ssl-perl libnet-ssleay-perl curl msmtp libsasl2-modules
 	python3-dnspython python3-yaml haproxy postfix opendkim opendkim-tools clang libclang-rt-14-dev
 	slapd ldap-utils redis-server dbconfig-no-thanks opendmarc publicsuffix rspamd python3-milter
-	spamass-milter spamassassin spamd spamc nsd ldnsutils"
+	spamass-milter spamassassin spamd spamc nsd ldnsutils dovecot-lmtpd"
 lint="clang clang-format clang-tidy cppcheck shellcheck mandoc python3-pyflakes"
 cover="gcovr"
 bench="postfix opendkim openssl sasl2-bin libsasl2-modules dbconfig-no-thanks opendmarc

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MPL-2.0 */
 #include "lib/smtp/ehlo.h"
 
+#include "lib/smtp/xclient.h"
+
 #define LIMIT_DIGITS_MAX 6 /* RFC 9422 3 */
 
 /* Cut the next word off *rest; empty when there is none. */
@@ -88,6 +90,8 @@ take_line(struct view line, struct smtp_ehlo *out)
 		take_size(line, out);
 	else if (view_eq_nocase(keyword, VIEW("LIMITS")))
 		take_limits(line, out);
+	else if (view_eq_nocase(keyword, VIEW("XCLIENT")))
+		out->xclient = smtp_xclient_offered(line);
 	for (size_t i = 0; i < ARRAY_LEN(flags); i++) {
 		if (view_eq_nocase(keyword, view_of(flags[i].name)))
 			*flags[i].flag = true;

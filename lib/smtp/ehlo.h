@@ -13,6 +13,7 @@ struct smtp_ehlo {
 	uint64_t size_limit; /* octets; 0: none told */
 	/* RFC 9422; 0: none told */
 	uint64_t mail_max, rcpt_max, rcpt_domain_max;
+	unsigned xclient; /* attributes, as bits of xclient.h; 0: not offered */
 };
 
 /* smtp_ehlo_parse - from a 250 reply to EHLO; its first line is the greeting and skipped. */

@@ -4,11 +4,10 @@
 #define GATEPOST_PROXY_SESSION_SESSION_PRIVATE_H
 
 #include "lib/net/proxy_header.h"
-#include "lib/net/tls_client_names.h"
 #include "lib/smtp/dot.h"
 #include "lib/smtp/line.h"
-#include "lib/smtp/xclient.h"
 #include "proxy/auth/penalties.h"
+#include "proxy/session/client_private.h"
 #include "proxy/session/replies.h"
 #include "proxy/session/rules.h"
 #include "proxy/session/session.h"
@@ -53,14 +52,6 @@ struct chunk {
 	bool is_last;
 	bool is_refused; /* its octets are thrown away, then refusal is said */
 	struct smtp_reply refusal;
-};
-
-/* What a proxy in xclient_networks has said of its client (cmd_xclient.c). */
-struct proxied_by {
-	struct peer_address peer;	  /* the proxy */
-	char name[XCLIENT_VALUE_MAX + 1]; /* "": not known */
-	char helo[XCLIENT_VALUE_MAX + 1]; /* stands for what EHLO says; "": not told */
-	struct arena arena;		  /* of the identity */
 };
 
 struct session {
@@ -150,22 +141,6 @@ void proxied_give_up(struct session *s, const char *reason); /* no header came i
 
 /* pace_deadline - of a session that waits for content: 421 when it is over. */
 int64_t pace_deadline(struct session *s);
-
-/*
- * client_certificate.c. _note - behind a handshake; false: the client must go. _mechanisms -
- * what AUTH offers. _check - of EXTERNAL: is the client, by its certificate, authorization
- * (empty: whoever it is)?
- */
-MUST_CHECK bool client_certificate_note(struct session *s);
-const char *client_certificate_mechanisms(const struct session *s);
-MUST_CHECK enum auth_verdict client_certificate_check(
-    struct session *s, struct view authorization, struct identity *identity, struct err *why);
-
-/* cmd_xclient.c: when the client is known for the first time; when the session ends. */
-void xclient_begin(struct session *s);
-void xclient_end(struct session *s);
-/* xclient_forget - STARTTLS: what a proxy, or somebody on the wire, has said in clear. */
-void xclient_forget(struct session *s);
 
 /* transaction.c */
 void transaction_begin(struct session *s, const struct smtp_mail *mail);

@@ -43,6 +43,7 @@ transaction_begin(struct session *s, const struct smtp_mail *mail)
 	f->recipient_count = 0;
 	tx->chain_run = chain_run_create(s->service->chain);
 	tx->delivery = delivery_create(s->service->upstream, f->message_id);
+	delivery_present(tx->delivery, f);
 	tracing_begin(s->tracing, f, tx->delivery);
 }
 
@@ -80,6 +81,7 @@ transaction_route(struct session *s)
 	delivery_destroy(&tx->delivery);
 	tx->delivery =
 	    delivery_create(snapshot_upstream(s->snapshot, route), s->facts.message_id);
+	delivery_present(tx->delivery, &s->facts);
 	tracing_route(s->tracing, tx->delivery);
 }
 

@@ -31,6 +31,7 @@ conn_target_set_key(struct conn_target *t)
 		BUG("SHA-256 fails");
 	key_add_str(md, t->host);
 	key_add(md, &t->port, sizeof(t->port));
+	key_add(md, &t->is_lmtp, sizeof(t->is_lmtp));
 	key_add(md, &t->tls, sizeof(t->tls));
 	key_add_str(md, t->tls_name);
 	key_add(md, &t->tls_ctx, sizeof(t->tls_ctx)); /* whom it trusts */
@@ -135,6 +136,12 @@ conn_put_last(
 	*started_out = true;
 	c->outstanding++;
 	return conn_put(c, data, deadline_ms, err);
+}
+
+void
+conn_expect(struct conn *c, unsigned more)
+{
+	c->outstanding += more;
 }
 
 bool

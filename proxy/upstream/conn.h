@@ -18,8 +18,9 @@
 
 /* A server as we talk to it. Immutable; lives longer than its connections. */
 struct conn_target {
-	const char *host;
+	const char *host; /* of a unix socket its path; port is 0 then */
 	uint16_t port;
+	bool is_lmtp; /* RFC 2033: LHLO, and a reply for each recipient behind the dot */
 	enum upstream_tls tls;
 	const char *tls_name; /* in the certificate, and SNI */
 	SSL_CTX *tls_ctx;     /* NULL with UPSTREAM_TLS_NONE; verifies with REQUIRED and DANE */
@@ -80,6 +81,9 @@ MUST_CHECK bool conn_get_reply(
  */
 MUST_CHECK bool conn_early_reply(
     struct conn *c, int64_t deadline_ms, struct smtp_reply *reply_out, struct err *err);
+
+/* conn_expect - so many more replies are due: of LMTP, behind the dot. */
+void conn_expect(struct conn *c, unsigned more);
 
 /* conn_is_usable - nothing outstanding, nothing unasked, not closed: fit for the next command.
  */

@@ -55,12 +55,13 @@ static bool
 hello(struct opening *o)
 {
 	char line[512];
-	bool needs_ehlo = upstream_tls_is_verified(o->tls) || o->target->login != NULL ||
-			  stream_is_tls(o->conn->stream);
+	const char *verb = o->target->is_lmtp ? "LHLO" : "EHLO";
+	bool needs_ehlo = o->target->is_lmtp || upstream_tls_is_verified(o->tls) ||
+			  o->target->login != NULL || stream_is_tls(o->conn->stream);
 
-	snprintf(line, sizeof(line), "EHLO %s", o->target->helo);
+	snprintf(line, sizeof(line), "%s %s", verb, o->target->helo);
 	o->conn->ehlo = (struct smtp_ehlo){ .pipelining = false };
-	if (!say(o, "EHLO", view_of(line)))
+	if (!say(o, verb, view_of(line)))
 		return false;
 	if (o->reply.code == 250) {
 		smtp_ehlo_parse(&o->reply, &o->conn->ehlo);
@@ -70,7 +71,7 @@ hello(struct opening *o)
 		return true;
 	}
 	if (needs_ehlo || o->reply.code < 500)
-		return refused(o, "EHLO");
+		return refused(o, verb);
 	memcpy(line, "HELO", 4);
 	if (!say(o, "HELO", view_of(line)))
 		return false;
@@ -137,6 +138,8 @@ is_private(const struct opening *o)
 
 	if (stream_is_tls(o->conn->stream) && upstream_tls_is_verified(o->tls))
 		return true;
+	if (o->target->port == 0)
+		return true; /* a unix socket */
 	return address_parse(conn_peer(o->conn), &peer, NULL) && address_is_loopback(&peer);
 }
 
@@ -218,8 +221,12 @@ open_once(struct opening *o)
 	const struct conn_target *t = o->target;
 	struct stream *stream;
 
-	stream = t->connect != NULL ? t->connect(t, o->deadline_ms, o->err)
-				    : stream_connect(t->host, t->port, o->deadline_ms, o->err);
+	if (t->connect != NULL)
+		stream = t->connect(t, o->deadline_ms, o->err);
+	else if (t->port == 0)
+		stream = stream_connect_unix(t->host, o->deadline_ms, o->err);
+	else
+		stream = stream_connect(t->host, t->port, o->deadline_ms, o->err);
 	if (stream == NULL)
 		return false;
 	if (own_listeners_has(stream_fd(stream))) {

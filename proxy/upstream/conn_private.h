@@ -13,7 +13,8 @@ struct conn {
 	struct smtp_ehlo ehlo;		  /* of the last EHLO; all false after HELO */
 	unsigned outstanding; /* commands sent, or the greeting, that await their reply */
 	bool is_broken;
-	uint64_t mails; /* MAIL was said that often */
+	uint64_t mails;	    /* MAIL was said that often */
+	bool is_introduced; /* by XCLIENT, as some client's */
 	struct smtp_reply_reader reader;
 	char in[2048]; /* read, not yet parsed */
 	size_t in_len;

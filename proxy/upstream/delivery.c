@@ -20,6 +20,12 @@ delivery_create(struct upstream *u, const char *id)
 }
 
 void
+delivery_present(struct delivery *d, const struct facts *client)
+{
+	d->client = client;
+}
+
+void
 delivery_observe(struct delivery *d, const struct delivery_observer *observer)
 {
 	d->observer = observer;

@@ -22,6 +22,7 @@ struct delivery {
 	const struct delivery_ops *ops;
 	struct upstream *upstream; /* borrowed */
 	struct delivery_facts facts;
+	const struct facts *client;		  /* borrowed; NULL: not known */
 	const struct delivery_observer *observer; /* borrowed; NULL: nobody looks on */
 	char id[64];
 };

@@ -7,13 +7,12 @@
  * nothing is reachable, the delivery is doomed: every further call gives the same 451, and no
  * dot goes out.
  */
-#include "lib/base/arena.h"
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
 #include "lib/base/mem.h"
 #include "proxy/upstream/content.h"
-#include "proxy/upstream/delivery.h"
-#include "proxy/upstream/relay.h"
+#include "proxy/upstream/delivery_private.h"
+#include "proxy/upstream/introduce.h"
 
 #include <stdio.h>
 
@@ -22,28 +21,6 @@
 /* From the end of the chain to our answer: a client waits ten minutes for it (4.5.3.2.6). */
 #define FINAL_MAX_MS 540000
 #define RSET_MAX_MS  5000
-
-struct smtp_delivery {
-	struct delivery base; /* first */
-	struct conn *conn;    /* owned; NULL: none at the moment */
-	size_t server;	      /* of conn */
-	bool is_warm;	      /* conn came out of the pool and has not replied yet */
-	bool is_open;	      /* a transaction has begun on conn */
-	bool is_accepted;     /* MAIL was */
-	struct arena arena;
-	struct smtp_mail mail; /* parameters */
-	const char *mail_path;
-	struct relay_rcpts rcpts; /* accepted ones */
-	uint64_t size;		  /* of the message, once it is known; 0 before */
-	unsigned needs;		  /* RELAY_* */
-	/* of the running call */
-	uint32_t warm_tried, new_tried; /* servers, as bits */
-	uint32_t unfit;			/* those that lack something */
-	unsigned lacking;		/* what: RELAY_* */
-	int64_t deadline_ms, final_by_ms;
-	struct smtp_reply last_421; /* code 0: none */
-	struct smtp_reply doom;	    /* code 0: not doomed */
-};
 
 /* tell - who looks on; reply NULL: none, and why is in err, if that is known. */
 static void
@@ -267,6 +244,21 @@ get_conn(struct smtp_delivery *d)
 	return doom_unreachable(d);
 }
 
+/* introduce - our client, to a server that wants to know; false: the connection is dropped, or
+ * still there and *reply_out the server's word against this client. */
+static bool
+introduce(struct smtp_delivery *d, struct smtp_reply *reply_out)
+{
+	struct err err = { .kind = ERR_NONE };
+
+	if (!d->base.upstream->config->xclient)
+		return true;
+	if (conn_introduce(d->conn, d->base.client, reply_by(d), reply_out, &err))
+		return reply_out->code < 400;
+	drop_conn(d, &err);
+	return false;
+}
+
 static bool
 say_mail(struct smtp_delivery *d, struct smtp_reply *reply_out)
 {
@@ -280,6 +272,8 @@ say_mail(struct smtp_delivery *d, struct smtp_reply *reply_out)
 	};
 	char line[RELAY_LINE_MAX];
 
+	if (!introduce(d, reply_out))
+		return d->conn != NULL;
 	relay_write_mail(&mail, conn_ehlo(d->conn), line);
 	if (!say(d, line, true, reply_out))
 		return false;
@@ -460,7 +454,9 @@ finish(struct smtp_delivery *d, struct smtp_reply *reply_out)
 	const int64_t by = own < d->final_by_ms ? own : d->final_by_ms;
 	const int64_t began_us = delivery_began_us(&d->base);
 	struct err err = { .kind = ERR_NONE };
-	const bool is_answered = conn_get_reply(d->conn, by, reply_out, &err);
+	const bool is_answered = conn_target(d->conn)->is_lmtp
+				     ? delivery_lmtp_final(d, by, reply_out, &err)
+				     : conn_get_reply(d->conn, by, reply_out, &err);
 
 	d->is_open = false;
 	tell(d, began_us, ".", is_answered ? reply_out : NULL, &err);
@@ -564,6 +560,15 @@ smtp_send(struct delivery *base, const struct message *message, struct smtp_repl
 		BUG("a message without a recipient");
 	d->size = message_size(message);
 	begin_call(d);
+	if (delivery_lmtp_spare(d, message)) {
+		if (d->rcpts.count == 0) {
+			smtp_reply_set(reply_out, 250, "2.0.0", "Ok: delivered to all before");
+			return;
+		}
+		say_rset(d);
+		if (d->conn != NULL)
+			(void)replay(d);
+	}
 	do {
 		if (!ready(d)) {
 			*reply_out = d->doom;

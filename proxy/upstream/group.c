@@ -183,6 +183,7 @@ narrow(struct smtp_ehlo *all, const struct smtp_ehlo *one)
 	narrow_limit(&all->rcpt_max, one->rcpt_max);
 	narrow_limit(&all->rcpt_domain_max, one->rcpt_domain_max);
 	narrow_limit(&all->size_limit, one->size_limit);
+	all->xclient &= one->xclient;
 }
 
 void

@@ -84,11 +84,17 @@ add_server(struct upstream *u, const char *text, struct conf_errors *errors)
 
 	if (u->server_count == GROUP_SERVERS_MAX)
 		return complain(c, errors, "servers", "more than 32");
-	if (!address_split(text, 25, s->host, sizeof(s->host), &port, &err))
+	if (config_is_unix_server(text)) {
+		port = 0;
+		(void)view_copy(view_of(text + strlen("unix:")), s->host, sizeof(s->host));
+	} else if (!address_split(text, c->type == UPSTREAM_LMTP ? 24 : 25, s->host,
+		       sizeof(s->host), &port, &err)) {
 		return complain(c, errors, "servers", err.text);
+	}
 	s->target = (struct conn_target){ .host = s->host,
 		.port = port,
-		.tls = (enum upstream_tls)c->tls,
+		.is_lmtp = c->type == UPSTREAM_LMTP,
+		.tls = port == 0 ? UPSTREAM_TLS_NONE : (enum upstream_tls)c->tls,
 		.tls_name = c->tls_name != NULL ? c->tls_name : s->host,
 		.tls_ctx = u->tls_ctx,
 		.login = c->login,

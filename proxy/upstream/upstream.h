@@ -66,6 +66,10 @@ struct delivery_facts {
  */
 struct delivery *delivery_create(struct upstream *u, const char *id);
 
+/* delivery_present - whose mail it is, for servers that are told (XCLIENT). Borrowed. */
+struct facts;
+void delivery_present(struct delivery *d, const struct facts *client);
+
 /*
  * delivery_mail, _rcpt - relayed at once. Paths and parameters are written anew from the parsed
  * form; dsn may be NULL. A server that lacks what they need (relay.h) is passed over; when none
@@ -83,7 +87,6 @@ void delivery_rcpt(struct delivery *d, const struct smtp_path *path, const struc
  * is reachable), and nothing may be sent: an address that the client was promised cannot be
  * delivered without the one that a link has added, or the reverse.
  */
-struct facts;
 MUST_CHECK bool delivery_readdress(
     struct delivery *d, const struct facts *facts, struct smtp_reply *reply_out);
 

@@ -146,7 +146,7 @@ class Dialog:
     def make_server(self, options):
         values = dict(option.partition("=")[::2] for option in options)
         unknown = set(values) - {"dead", "starttls", "login", "without", "with", "certificate",
-                                 "client-certificate"}
+                                 "client-certificate", "lmtp", "unix"}
         if unknown:
             raise DialogError(f"unknown server option {unknown}")
         if "dead" in values:
@@ -156,7 +156,8 @@ class Dialog:
             login=tuple(values["login"].split(":", 1)) if "login" in values else None,
             certificate=(self.keys.other_certificate, self.keys.other_key)
             if values.get("certificate") == "other" else None,
-            client_ca=self.keys.ca if "client-certificate" in values else None)
+            client_ca=self.keys.ca if "client-certificate" in values else None,
+            lmtp="lmtp" in values, unix="unix" in values)
         without = values.get("without", "").split(",")
         server.ehlo = [word for word in server.ehlo if word.split(" ")[0] not in without]
         if "with" in values:
@@ -719,6 +720,11 @@ class Dialog:
             # More than wanted may still come, so "exactly" is judged after a moment.
             server.wait(lambda: counts[what]() >= int(rest))
             self.check(counts[what]() == int(rest), f"there are {counts[what]()}")
+        elif what == "mailbox":
+            address, wanted = rest.split(" ")
+            server.wait(lambda: len(server.mailbox(address)) >= int(wanted))
+            self.check(len(server.mailbox(address)) == int(wanted),
+                       f"there are {len(server.mailbox(address))}")
         elif what == "saw":
             self.check(server.wait(lambda: any(re.search(rest, line)
                                                for _, line in server.commands)),

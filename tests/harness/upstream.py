@@ -7,7 +7,8 @@ Stages, in the order of a session:
   TLS      the handshake is about to begin
   BDAT     before the chunk is read; with a reply it is thrown away
   CONTENT  354 was said and the first octets of content have come
-  DOT      the message is whole
+  DOT      the message is whole; of LMTP once for each recipient
+  XCLIENT  of a server that offers it
 
 Actions:
   reply TEXT      send TEXT (a line; "|" parts the lines of a multi-line reply)
@@ -23,18 +24,21 @@ Actions:
 """
 
 import base64
+import os
 import re
+import shutil
 import socket
 import ssl
 import struct
+import tempfile
 import threading
 import time
 
 from .net import DeadPort
 
 LIMIT_S = 30
-STAGES = ("CONNECT", "EHLO", "HELO", "STARTTLS", "TLS", "AUTH", "MAIL", "RCPT", "DATA", "BDAT", "CONTENT",
-          "DOT", "RSET", "NOOP", "QUIT")
+STAGES = ("CONNECT", "EHLO", "HELO", "STARTTLS", "TLS", "AUTH", "MAIL", "RCPT", "DATA", "BDAT",
+          "CONTENT", "DOT", "RSET", "NOOP", "QUIT", "LHLO", "XCLIENT")
 ACTIONS = ("reply", "raw", "slow", "hang", "close", "reset", "then-close",
            "then-reply", "drip", "endless", "endless-line")
 # Which offer a parameter of MAIL or RCPT belongs to.
@@ -52,6 +56,7 @@ class Received:
         self.sender, self.recipients, self.data = sender, recipients, data
         self.connection = connection
         self.accepted = False
+        self.accepted_for = []  # of LMTP: who has it
 
 
 class Over(Exception):
@@ -62,7 +67,7 @@ class ScriptedUpstream:
     """rules: {(stage, nth or 0): [(action, argument)...]}; nth counts over the server's life."""
 
     def __init__(self, keys=None, ehlo=None, login=None, starttls=False, certificate=None,
-                 client_ca=None):
+                 client_ca=None, lmtp=False, unix=False):
         self.keys, self.starttls, self.login = keys, starttls, login
         self.certificate = certificate
         self.client_ca = client_ca  # clients must show a certificate of its
@@ -82,15 +87,29 @@ class ScriptedUpstream:
         self.changed = threading.Condition()
         self._stopping = threading.Event()
         self._socks = []
-        self._sock = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.lmtp = lmtp
+        self._folder = tempfile.mkdtemp(prefix="gatepost-lmtp-") if unix else None
+        if unix:
+            os.chmod(self._folder, 0o755)
+            self._sock = socket.socket(socket.AF_UNIX)
+            self._sock.bind(self._folder + "/socket")
+            os.chmod(self._folder + "/socket", 0o666)
+            self._sock.listen(64)
+        else:
+            self._sock = socket.create_server(("127.0.0.1", 0), backlog=64)
         # A small window: a large message is still on its way when its beginning is here.
         self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65536)
-        self.port = self._sock.getsockname()[1]
+        self.port = None if unix else self._sock.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
 
     @property
     def address(self):
-        return f"127.0.0.1:{self.port}"
+        return f"unix:{self._folder}/socket" if self._folder else f"127.0.0.1:{self.port}"
+
+    def mailbox(self, address):
+        """Messages that were accepted for that recipient."""
+        return [message for message in self.messages
+                if any(address in recipient for recipient in message.accepted_for)]
 
     def on(self, stage, action, argument="", nth=0):
         if stage not in STAGES or action not in ACTIONS:
@@ -101,6 +120,8 @@ class ScriptedUpstream:
         self._stopping.set()
         self._sock.close()
         self.hang_up()
+        if self._folder:
+            shutil.rmtree(self._folder, ignore_errors=True)
 
     def hang_up(self):
         """Close every connection, as a restart does; new ones are welcome."""
@@ -252,6 +273,8 @@ class _Session:
         verb, _, args = line.partition(" ")
         verb = verb.upper()
         handler = getattr(self, "do_" + verb.lower(), None)
+        if verb in (("EHLO", "HELO") if self.server.lmtp else ("LHLO",)):
+            handler = None
         if verb not in STAGES or handler is None:
             self.problem(f"unknown command {line!r}")
             self.say("500 5.5.2 what?")
@@ -262,6 +285,14 @@ class _Session:
         self.end_transaction()
         offer = [word for word in self.server.ehlo if not (self.is_tls and word == "STARTTLS")]
         self.act("EHLO", lambda: self.say("250 " + offer[0], *offer[1:]))
+
+    def do_lhlo(self, args):
+        self.do_ehlo(args)
+
+    def do_xclient(self, _args):
+        if self.sender is not None:
+            self.problem("XCLIENT within a transaction")
+        self.act("XCLIENT", lambda: self.say("220 mta.test ESMTP"))
 
     def do_helo(self, _args):
         self.end_transaction()
@@ -405,6 +436,9 @@ class _Session:
         message = Received(self.sender, list(self.recipients), data, self.number)
         self.server.note(lambda: self.server.messages.append(message))
         self.sender, self.recipients = None, []
+        if self.server.lmtp:
+            self.answer_each(message)
+            return
 
         def usual():
             message.accepted = True
@@ -415,6 +449,16 @@ class _Session:
         if rule and rule[0] == "reply" and rule[1].startswith("2"):
             message.accepted = True
         self.act("DOT", usual)
+        self.server.note(lambda: None)
+
+    def answer_each(self, message):
+        """RFC 2033 4.2: a reply for each recipient, in their order."""
+        for recipient in message.recipients:
+            def usual(recipient=recipient):
+                message.accepted_for.append(recipient)
+                message.accepted = message.accepted_for == message.recipients
+                self.say(f"250 2.1.5 {recipient[3:]} saved")
+            self.act("DOT", usual)
         self.server.note(lambda: None)
 
     def do_rset(self, _args):

@@ -137,3 +137,35 @@ def test_postfix_demands_a_client_certificate(start_gate, strict_postfix, gate_k
             session.sendmail(LOGIN, ["carol@example.net"], MESSAGE)
     assert refused.value.smtp_code == 451
     assert "behind the TLS handshake" in bare.wait_for("upstream.fail").fields["error"]
+
+
+@needs_root
+def test_postfix_is_told_who_the_client_is(start_gate, tmp_path):
+    """XCLIENT: Postfix sees each client, and its login."""
+    server = postfix_as_upstream(tmp_path, """
+smtpd_authorized_xclient_hosts = 127.0.0.1
+""")
+    try:
+        gate = start_gate({"type": "smtp", "servers": [f"127.0.0.1:{server.port}"],
+                           "tls": "none", "xclient": True},
+                          {"listeners[2].xclient_networks": ["127.0.0.1"]})
+        with smtplib.SMTP("127.0.0.1", gate.ports["inbound"], timeout=LIMIT_S) as session:
+            for number in (7, 8):
+                session.ehlo("proxy.test")
+                code, _ = session.docmd("XCLIENT", f"ADDR=192.0.2.{number} "
+                                        f"NAME=mail{number}.example.org HELO=helo{number}.test")
+                assert code == 220
+                session.ehlo("proxy.test")
+                session.sendmail("dave@example.org", ["carol@example.net"], MESSAGE)
+        with session_with(gate) as session:
+            session.sendmail(LOGIN, ["carol@example.net"], MESSAGE)
+        mails = server.delivered("carol", 3)
+        for number in (7, 8):
+            wanted = f"from helo{number}.test (mail{number}.example.org [192.0.2.{number}])"
+            assert sum(wanted.encode() in data for data in mails) == 1
+        server.wait_log("client=mail8.example.org[192.0.2.8]")
+        server.wait_log(f"sasl_username={LOGIN}")
+        # Postfix takes XCLIENT once a connection: none goes from one client to the next.
+        assert gate.wait_for("msg.done", {"client": "192.0.2.8"}).fields["connects"] == "1"
+    finally:
+        server.stop()

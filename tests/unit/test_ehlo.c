@@ -22,8 +22,10 @@ static const struct {
 	{ "everything",
 	    "mx\nPIPELINING\nSIZE 1000\n8BITMIME\nSTARTTLS\nENHANCEDSTATUSCODES\nSMTPUTF8\n"
 	    "CHUNKING\nDSN\nREQUIRETLS\nAUTH PLAIN LOGIN",
-	    { true, true, true, true, true, true, true, true, true, true, true, 1000, 0, 0,
+	    { true, true, true, true, true, true, true, true, true, true, true, 1000, 0, 0, 0,
 		0 } },
+	{ "XCLIENT with what it takes", "mx\nXCLIENT NAME ADDR COLOUR", { .xclient = 3 } },
+	{ "XCLIENT that takes nothing", "mx\nXCLIENT", { .xclient = 0 } },
 	{ "in lower case", "mx\nstarttls\nsize 5\nauth plain",
 	    { .starttls = true, .size = true, .size_limit = 5, .auth_plain = true } },
 	{ "SIZE without a number", "mx\nSIZE", { .size = true } },
@@ -58,7 +60,7 @@ static const struct {
 	{ "LIMITS with an odd value among others", "mx\nLIMITS RCPTMAX=1O MAILMAX=5",
 	    { .mail_max = 5 } },
 	{ "LIMITS of nothing", "mx\nLIMITS", { .rcpt_max = 0 } },
-	{ "unknown lines are passed over", "mx\nXCLIENT NAME\n\n\xff\xfe\nCHUNKING",
+	{ "unknown lines are passed over", "mx\nXFORWARD NAME\n\n\xff\xfe\nCHUNKING",
 	    { .chunking = true } },
 };
 
@@ -89,6 +91,7 @@ test_cases(void **state)
 		assert_true(got.size_limit == e->size_limit);
 		assert_true(got.mail_max == e->mail_max && got.rcpt_max == e->rcpt_max);
 		assert_true(got.rcpt_domain_max == e->rcpt_domain_max);
+		assert_int_equal(got.xclient, e->xclient);
 	}
 }
 
