@@ -370,6 +370,8 @@ check_unix_server(const struct config_upstream *u, const char *path, const char 
 
 	if (u->type != UPSTREAM_LMTP)
 		conf_error(errors, u->where, path, "a unix socket is for type = \"lmtp\"");
+	if (len > 0 && server[strlen("unix:")] != '/')
+		conf_error(errors, u->where, path, "the path must begin with /");
 	if (len == 0 || len > UNIX_PATH_OCTETS)
 		conf_error(
 		    errors, u->where, path, "a path has 1 to %d octets", (int)UNIX_PATH_OCTETS);

@@ -182,6 +182,21 @@ static const struct error_case error_cases[] = {
 			   "xclient_networks = \"127.0.0.1\"; xclient_login = true; } );\n"
 			   "inbound: { upstream = \"mta\"; };" },
 	    ":4: listeners[1].xclient_login: is for submission" },
+	{ "a unix socket by SMTP",
+	    { .upstreams = "upstreams: ( { name = \"mta\"; servers = \"unix:/run/x\"; } );" },
+	    ":6: upstreams[0].servers[0]: a unix socket is for type = \"lmtp\"" },
+	{ "a unix socket that is relative to nothing",
+	    { .upstreams = "upstreams: ( { name = \"mta\"; type = \"lmtp\"; servers = "
+			   "\"unix:run/x\"; } );" },
+	    ":6: upstreams[0].servers[0]: the path must begin with /" },
+	{ "TLS over a unix socket",
+	    { .upstreams = "upstreams: ( { name = \"mta\"; type = \"lmtp\"; tls = "
+			   "\"required\"; servers = \"unix:/run/x\"; } );" },
+	    ":6: upstreams[0].servers[0]: there is no TLS over a unix socket" },
+	{ "our own login, and XCLIENT",
+	    { .upstreams = "upstreams: ( { name = \"mta\"; servers = \"127.0.0.1:25\"; "
+			   "login = \"g\"; password = \"x\"; xclient = true; } );" },
+	    ":6: upstreams[0]: has login and xclient" },
 	{ "a certificate for servers without a key",
 	    { .upstreams = "upstreams: ( { name = \"mta\"; servers = \"127.0.0.1:25\"; "
 			   "certificate = \"/c\"; } );" },
