@@ -152,6 +152,14 @@ stream_connect(const char *host, uint16_t port, int64_t deadline_ms, struct err 
 	return NULL;
 }
 
+struct stream *
+stream_connect_unix(const char *path, int64_t deadline_ms, struct err *err)
+{
+	(void)path, (void)deadline_ms;
+	err_set(err, ERR_IO, "none here");
+	return NULL;
+}
+
 /* The longest limits that the configuration takes, and as many servers as there may be. */
 static struct upstream *
 make_upstream(void)
