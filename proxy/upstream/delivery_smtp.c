@@ -4,8 +4,7 @@
  * remembered, so that it can be said again on another connection when one dies before the final
  * dot. Each call may use one warm and one new connection of each server; then nothing is
  * reachable. Once something that our client has heard a yes to is refused in a replay, or
- * nothing is reachable, the delivery is doomed: every further call gives the same 451, and no
- * dot goes out.
+ * nothing is reachable, the delivery is doomed: 451 to all further calls, and no dot goes out.
  */
 #include "lib/base/clock.h"
 #include "lib/base/log.h"
@@ -244,8 +243,7 @@ get_conn(struct smtp_delivery *d)
 	return doom_unreachable(d);
 }
 
-/* introduce - our client, to a server that wants to know; false: the connection is dropped, or
- * still there and *reply_out the server's word against this client. */
+/* introduce - our client; false: d->conn is dropped, or *reply_out the word against it. */
 static bool
 introduce(struct smtp_delivery *d, struct smtp_reply *reply_out)
 {
