@@ -253,6 +253,14 @@ stream_start_tls(
 }
 
 bool
+stream_start_tls_dane(struct stream *s, SSL_CTX *ctx, const struct dane *dane,
+    int64_t deadline_ms, struct err *err)
+{
+	(void)dane;
+	return stream_start_tls(s, ctx, "", deadline_ms, err);
+}
+
+bool
 stream_is_tls(const struct stream *s)
 {
 	(void)s;
