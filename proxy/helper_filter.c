@@ -38,7 +38,7 @@ static const int allowed[] = {
 };
 
 static bool
-limit(int resource, struct err *err)
+limit(__rlimit_resource_t resource, struct err *err)
 {
 	const struct rlimit none = { 0, 0 };
 
