@@ -36,16 +36,26 @@ def certificates():
     shutil.rmtree(folder)
 
 
+def family(pid):
+    """The process and those that it has started: one of them has the clients."""
+    yield pid
+    for task in os.listdir(f"/proc/{pid}/task"):
+        with open(f"/proc/{pid}/task/{task}/children", encoding="ascii") as children:
+            for child in children.read().split():
+                yield from family(int(child))
+
+
 def temporary_files(pid):
     """Open descriptors of the gate's files without a name."""
-    folder = f"/proc/{pid}/fd"
-    for name in os.listdir(folder):
-        try:
-            target = os.readlink(f"{folder}/{name}")
-        except OSError:
-            continue
-        if "/state/tmp/" in target and target.endswith("(deleted)"):
-            yield os.open(f"{folder}/{name}", os.O_RDWR)
+    for member in family(pid):
+        folder = f"/proc/{member}/fd"
+        for name in os.listdir(folder):
+            try:
+                target = os.readlink(f"{folder}/{name}")
+            except OSError:
+                continue
+            if "/state/tmp/" in target and target.endswith("(deleted)"):
+                yield os.open(f"{folder}/{name}", os.O_RDWR)
 
 
 class Session:
