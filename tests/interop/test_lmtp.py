@@ -135,8 +135,7 @@ def test_dovecot_takes_mail(start_gate, dovecot, way):
         assert all(data.endswith(MESSAGE.replace(b"\r\n", b"\n")) for data in messages)
     assert gate.wait_for("upstream.rcpt", {"rcpt": "dave@example.net"}).fields["reply"] \
         .startswith("250 2.0.0")
-    done = gate.wait_for("msg.done")
-    assert done.fields["result"] == "delivered" and done.fields["connects"] == "1"
+    assert gate.wait_for("msg.done").fields["result"] == "delivered"
 
 
 @needs_root
