@@ -20,7 +20,7 @@
 #define FIRST_FD     3
 #define ASIDE_FD     300 /* while descriptors change places */
 #define SCAN_MS	     10000
-#define LINKS_MIN    2
+#define LINKS_MIN    4 /* more than cores there may be: one works while another is on its way */
 #define LINKS_MAX    16 /* of a helper that has one for each core */
 #define EXIT_NO_EXEC 127
 
