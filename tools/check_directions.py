@@ -57,7 +57,6 @@ KEPT = {
     "lber.h": ["lib/table"],
     "hiredis/": ["lib/table"],
     "dlfcn.h": ["proxy"],
-    "seccomp.h": ["proxy"],
     "lua.h": ["filters"],
     "lauxlib.h": ["filters"],
     "lualib.h": ["filters"],

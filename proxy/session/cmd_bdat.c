@@ -12,7 +12,7 @@
 
 #define CHUNK_SMALL 1024 /* octets; a chunk of less counts as a command (limits.commands) */
 
-/* fail - say why the content cannot be kept; false: it can. */
+/* is_kept - false: *reply_out says why the content cannot be. */
 static bool
 is_kept(struct session *s, struct smtp_reply *reply_out)
 {
