@@ -8,12 +8,14 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 /* What is walked through, from STATE_DIR/dkim on. */
 struct walk {
 	struct keeper_keys *keys;
+	uid_t keeper;
 	const char *folder; /* "STATE_DIR/dkim" */
 };
 
@@ -33,6 +35,37 @@ is_key_name(const char *name)
 	       strcmp(name + len - strlen(".pem"), ".pem") == 0;
 }
 
+/* owner_of - who may own a made key: the keeper, if it does, or else who has the folder. */
+static uid_t
+owner_of(int folder, const char *name, uid_t folder_owner, uid_t keeper)
+{
+	struct stat st;
+
+	return fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_uid == keeper
+		   ? keeper
+		   : folder_owner;
+}
+
+/*
+ * take_over - a made key becomes the keeper's own, so that the user who serves, and made it,
+ * cannot read it any more. Whatever the name stands for by now: only a file of that user's
+ * changes its owner. Where this process may not do it, or it is done, nothing changes.
+ */
+static void
+take_over(int folder, const char *name, uid_t from, uid_t keeper)
+{
+	const int fd =
+	    openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	struct stat st;
+
+	if (fd < 0)
+		return;
+	if (from != keeper && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_nlink == 1 &&
+	    st.st_uid == from && (st.st_mode & (S_IRWXG | S_IRWXO)) == 0)
+		(void)!fchown(fd, keeper, (gid_t)-1);
+	(void)close(fd);
+}
+
 static void
 read_folder(const struct walk *w, DIR *entries, const char *domain)
 {
@@ -50,8 +83,10 @@ read_folder(const struct walk *w, DIR *entries, const char *domain)
 
 		if (!is_key_name(entry->d_name) || len < 0 || (size_t)len >= sizeof(path))
 			continue;
-		struct dkim_key *key = dkim_key_read_made_at(
-		    folder, entry->d_name, path, st.st_uid, warning, &err);
+		struct dkim_key *key = dkim_key_read_made_at(folder, entry->d_name, path,
+		    owner_of(folder, entry->d_name, st.st_uid, w->keeper), warning, &err);
+		if (key != NULL)
+			take_over(folder, entry->d_name, st.st_uid, w->keeper);
 		add(w->keys, path, key, warning, &err);
 	}
 }
@@ -69,10 +104,10 @@ open_folder(int at, const char *name)
 }
 
 static void
-read_made(const char *state_dir, struct keeper_keys *keys)
+read_made(const char *state_dir, uid_t keeper, struct keeper_keys *keys)
 {
 	char path[PATH_MAX];
-	const struct walk walk = { .keys = keys, .folder = path };
+	const struct walk walk = { .keys = keys, .keeper = keeper, .folder = path };
 	const int len = snprintf(path, sizeof(path), "%s/dkim", state_dir);
 	DIR *domains =
 	    len > 0 && (size_t)len < sizeof(path) ? open_folder(AT_FDCWD, path) : NULL;
@@ -108,6 +143,23 @@ keeper_files_read(struct view list, uid_t user, uid_t keeper, struct keeper_keys
 		add(keys, value, key, warning, &err);
 	}
 	if (state_dir != NULL)
-		read_made(state_dir, keys);
+		read_made(state_dir, keeper, keys);
 	keeper_keys_end_adding(keys);
+}
+
+struct dkim_key *
+keeper_files_read_made(const char *path, uid_t keeper, char warning_out[160], struct err *err)
+{
+	char folder[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	struct stat st;
+
+	if (slash == NULL ||
+	    !view_copy(view_make(path, (size_t)(slash - path)), folder, sizeof(folder)) ||
+	    stat(folder, &st) != 0) {
+		(void)err_set(err, ERR_CONFIG, "key %s: its folder is not there", path);
+		return NULL;
+	}
+	return dkim_key_read_made(
+	    path, owner_of(AT_FDCWD, path, st.st_uid, keeper), warning_out, err);
 }

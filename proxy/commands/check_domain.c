@@ -14,11 +14,13 @@
 #include "lib/net/resolver.h"
 #include "proxy/commands/record_text.h"
 #include "proxy/config.h"
+#include "proxy/keeper_files.h"
 #include "proxy/privileges.h"
 #include "proxy/watch.h"
 
 #include <getopt.h>
 #include <limits.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -54,7 +56,7 @@ struct run {
 	const struct loaded_config *loaded;
 	struct resolver *resolver;
 	struct watch_config watch; /* egress and rules, as the gate has them */
-	uid_t uid;		   /* who serves, and may own the keys */
+	uid_t uid, keeper;	   /* who serves, who signs: they may own the keys */
 	size_t printed;
 	enum finding_level worst;
 };
@@ -75,7 +77,8 @@ add_key(struct keys *keys, const struct run *run, const char *domain,
 {
 	char warning[160] = "";
 	struct err err = { 0 };
-	struct dkim_key *key = dkim_key_read_for(config->key, run->uid, warning, &err);
+	struct dkim_key *key =
+	    dkim_key_read_kept(config->key, run->uid, run->keeper, warning, &err);
 
 	if (key != NULL && dkim_keyring_add(keys->ring, domain, config->selector, key, &err)) {
 		if (warning[0] != '\0')
@@ -209,14 +212,25 @@ judge(struct run *run, const char *domain, const struct keys *configured,
 		run->worst = worst;
 }
 
+/* read_made - a key of rotation, for struct dkim_key_source. */
+static struct dkim_key *
+read_made(void *context, const char *path, char warning_out[160], struct err *err)
+{
+	const struct run *run = context;
+
+	return keeper_files_read_made(path, run->keeper, warning_out, err);
+}
+
 static void
 check_one(struct run *run, const char *domain)
 {
+	const struct dkim_key_source source = { .read = read_made, .context = run };
 	struct rotation_keeper *keeper =
 	    rotation_keeper_create(run->watch.rotation_dir, &run->watch.rotation);
 	struct arena arena;
 	struct keys keys;
 
+	rotation_keeper_set_source(keeper, &source);
 	arena_init(&arena);
 	read_keys(run, domain, &arena, &keys);
 	judge(run, domain, &keys, keeper, &arena);
@@ -284,6 +298,16 @@ exit_status(const struct run *run)
 }
 
 /* prepare - what the gate would work with. */
+/* keeper_of - who signs; without a user of his own, who serves. */
+static uid_t
+keeper_of(const struct config *config, uid_t server)
+{
+	const struct passwd *account =
+	    getpwnam(config->keeper_user != NULL ? config->keeper_user : CONFIG_KEEPER_DEFAULT);
+
+	return account != NULL ? account->pw_uid : server;
+}
+
 static bool
 prepare(struct run *run, struct arena *arena, struct err *err)
 {
@@ -292,6 +316,7 @@ prepare(struct run *run, struct arena *arena, struct err *err)
 
 	if (!privileges_find(config->user, config->group, &run->uid, &gid, NULL))
 		run->uid = geteuid();
+	run->keeper = keeper_of(config, run->uid);
 	watch_describe(run->loaded, arena, &run->watch);
 	run->resolver = watch_resolver(config, err);
 	return run->resolver != NULL;

@@ -15,6 +15,7 @@
 #include "proxy/watch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
@@ -264,6 +265,51 @@ choose_selector(struct job *job, enum dkim_algorithm algorithm, char out[DKIM_SE
 	return err_set(err, ERR_LIMIT, "no selector is left for this month: use --selector");
 }
 
+/* ---- the record of a key, in a file beside it: the key soon is the keeper's alone ---- */
+
+static bool
+record_path(const struct job *job, const char *selector, char out[PATH_MAX], struct err *err)
+{
+	const int len =
+	    snprintf(out, PATH_MAX, "%s/%s/%s.txt", job->folder, job->domain, selector);
+
+	return (len > 0 && len < PATH_MAX) ||
+	       err_set(err, ERR_CONFIG, "the path of %s is too long", selector);
+}
+
+static bool
+write_text(const char *path, struct view text, struct err *err)
+{
+	const int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC, 0640);
+	const bool ok = fd >= 0 && write(fd, text.p, text.len) == (ssize_t)text.len;
+
+	if (!ok)
+		(void)err_set_errno(err, errno, "cannot write %s", path);
+	if (fd >= 0)
+		(void)close(fd);
+	return ok;
+}
+
+/* write_record - of the key that was just made. */
+static bool
+write_record(const struct job *job, const char *selector, const char *key_path, struct err *err)
+{
+	char path[PATH_MAX], warning[160];
+	struct dkim_key *key = dkim_key_read_made(key_path, job->uid, warning, err);
+	struct buf record;
+	bool ok;
+
+	if (key == NULL)
+		return false;
+	buf_init(&record, RECORD_TEXT_MAX);
+	ok = (dkim_key_record(key, &record) ||
+		 err_set(err, ERR_LIMIT, "the key's record is too long")) &&
+	     record_path(job, selector, path, err) && write_text(path, buf_view(&record), err);
+	buf_finish(&record);
+	dkim_key_destroy(&key);
+	return ok;
+}
+
 static bool
 make_key(struct job *job, enum dkim_algorithm algorithm, struct err *err)
 {
@@ -279,7 +325,8 @@ make_key(struct job *job, enum dkim_algorithm algorithm, struct err *err)
 	if (!rotation_begin(&job->rotation, selector, algorithm, job->now, err) ||
 	    !dkim_key_generate(algorithm, BITS, path, err))
 		return false;
-	if (rotation_write(job->folder, job->domain, &job->rotation, err))
+	if (write_record(job, selector, path, err) &&
+	    rotation_write(job->folder, job->domain, &job->rotation, err))
 		return true;
 	(void)unlink(path);
 	return false;
@@ -287,21 +334,24 @@ make_key(struct job *job, enum dkim_algorithm algorithm, struct err *err)
 
 /* ---- what is printed ---- */
 
+/* read_record - as it was written when the key was made; the key itself may be the keeper's. */
 static bool
 read_record(
     const struct job *job, const struct rotation_key *key, struct buf *record, struct err *err)
 {
-	char path[PATH_MAX], warning[160];
+	char path[PATH_MAX], text[RECORD_TEXT_MAX];
+	ssize_t len = -1;
+	int fd;
 
-	if (!rotation_key_path(job->folder, job->domain, key->selector, path, sizeof(path)))
-		return err_set(err, ERR_CONFIG, "the path is too long");
-	struct dkim_key *private_key = dkim_key_read_made(path, job->uid, warning, err);
-	if (private_key == NULL)
+	if (!record_path(job, key->selector, path, err))
 		return false;
-	const bool ok = dkim_key_record(private_key, record) ||
-			err_set(err, ERR_LIMIT, "the key's record is too long");
-	dkim_key_destroy(&private_key);
-	return ok;
+	fd = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd >= 0) {
+		len = read(fd, text, sizeof(text));
+		(void)close(fd);
+	}
+	return (len > 0 && buf_add_view(record, view_make(text, (size_t)len))) ||
+	       err_set_errno(err, errno, "%s", path);
 }
 
 static void
@@ -398,8 +448,11 @@ cancel(struct job *job, struct err *err)
 		if (key->state == ROTATION_PENDING &&
 		    rotation_key_path(
 			job->folder, job->domain, key->selector, path, sizeof(path)) &&
-		    unlink(path) == 0)
+		    unlink(path) == 0) {
+			if (record_path(job, key->selector, path, NULL))
+				(void)unlink(path);
 			printf("%s is taken back; its record may go.\n", key->selector);
+		}
 	}
 	return true;
 }

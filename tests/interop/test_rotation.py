@@ -5,6 +5,7 @@ Whole months of it are simulated in tests/unit/test_dkim_rotation_keeper.c."""
 
 import json
 import os
+import pwd
 import random
 import re
 import shutil
@@ -21,6 +22,7 @@ from dkim_tools import signatures_of, verify_dkimpy
 DOMAIN = "example.com"
 SOA = "ns1.example.com. hostmaster.example.com. 1 3600 600 86400 2"
 LIMIT_S = 30
+KEEPER = "games"
 
 
 class Dns:
@@ -70,6 +72,8 @@ def world(gate_keys, sink, start_gate):
     settings.update({"watch": {"refresh": "1s", "retry": "1s"},
                      "rotation": {"settle": "2s", "queue_life": "4s"},
                      "limits.session": "2s"})  # which counts too: it may sign as it began
+    if os.geteuid() == 0:
+        settings["keeper_user"] = KEEPER  # another than the user that serves
     gate = start_gate(config.smtp_upstream([sink.address]), settings)
     yield gate, dns, sink
     dns.stop()
@@ -208,9 +212,11 @@ def test_root_makes_nothing_where_the_serving_user_may_lead_it(world, tmp_path):
     gate, _, _ = world
     folder = os.path.join(gate.config["state_dir"], "dkim")
     run(gate, "rotate", DOMAIN)
-    owner = os.stat(gate.config["state_dir"]).st_uid
+    owners = {os.stat(gate.config["state_dir"]).st_uid}
+    if os.getuid() == 0:
+        owners.add(pwd.getpwnam(KEEPER).pw_uid)  # who may have taken the key by now
     for name in os.listdir(os.path.join(folder, DOMAIN)):
-        assert os.stat(os.path.join(folder, DOMAIN, name)).st_uid == owner
+        assert os.stat(os.path.join(folder, DOMAIN, name)).st_uid in owners
     if os.getuid() != 0:
         return
     elsewhere = tmp_path / "elsewhere"
@@ -219,6 +225,26 @@ def test_root_makes_nothing_where_the_serving_user_may_lead_it(world, tmp_path):
     os.symlink(elsewhere, os.path.join(folder, DOMAIN))
     run(gate, "rotate", DOMAIN, code=1)
     assert os.listdir(elsewhere) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_key_becomes_the_keepers_alone(world):
+    """Who has taken the gate over cannot read it; what the operator sees is the same as before."""
+    gate, dns, sink = world
+    made = json.loads(run(gate, "rotate", "--json", "--algorithm", "ed25519",
+                          "--selector", "next", DOMAIN))
+    path = os.path.join(gate.config["state_dir"], "dkim", DOMAIN, "next.pem")
+    keeper = pwd.getpwnam(KEEPER).pw_uid
+    wait_until("the key is the keeper's", lambda: os.stat(path).st_uid == keeper)
+    assert os.stat(path).st_mode & 0o777 == 0o600
+    assert json.loads(run(gate, "rotate", "--json", "--algorithm", "ed25519", DOMAIN)) == made
+    dns.records[made[0]["name"]] = made[0]["record"]
+    dns.publish(made[0]["name"], made[0]["record"], [0, 1, 2])
+    gate.wait_for("dkim.rotation", {"selector": "next", "to": "active"}, limit_s=LIMIT_S)
+    gate.stop()
+    gate.start()  # another keeper reads its own key
+    wait_until("the new key signs",
+               lambda: selectors_of_a_message(gate, dns, sink) == ["next", "rsa"])
 
 
 def test_without_a_watch_there_is_no_rotation(world):
