@@ -99,6 +99,7 @@ class Rig:
         self.gate = Gate(build, keys, cfg.smtp_upstream([self.up.address]))
         self.box = Maildir(os.path.join(self.gate.folder, "Maildir"))
         self.control = Control(os.path.join(folder, "control"))
+        self.gate.options = ["--single-process"]  # so that every call is the gate's own
         self.gate.environment = {
             "LD_PRELOAD": os.path.abspath(os.path.join(build, "tests/fault/shim.so")),
             "GATE_FAULT": self.control.path}

@@ -692,7 +692,7 @@ class Dialog:
 
     def do_descriptors(self, s):
         """descriptors N: so many more than it has now may the gate open."""
-        pid, left, limit = self.gate.process.pid, int(s.rest), 0
+        pid, left, limit = self.gate.serving_pid, int(s.rest), 0
         used = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
         while left > 0 or limit in used:
             left -= limit not in used

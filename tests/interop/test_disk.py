@@ -104,7 +104,7 @@ def lose(gate, session):
     session.begin()
     session.client.send(HEAD + BODY)
     for _ in range(200):
-        files = list(temporary_files(gate.process.pid))
+        files = list(temporary_files(gate.serving_pid))
         if files:
             return files[0]
         threading.Event().wait(0.05)

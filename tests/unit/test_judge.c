@@ -14,6 +14,7 @@
 #include "tests/unit/dkim_verify_fixture.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -21,8 +22,8 @@
 
 enum manners { GOOD, ENDS, HANGS, LIES, CONTRADICTS, ASKS_FOR_EVER };
 
-static enum manners manners[4]; /* of the judges, in order of their start */
-static size_t started, ended;
+static enum manners manners[4];	     /* of the judges, in order of their start */
+static atomic_size_t started, ended; /* counted by threads of the client too */
 static pid_t pids[8];
 static struct judge_client *client;
 
