@@ -26,7 +26,7 @@ static const struct conf_row limits_rows[] = {
 		"state_dir while it is here." },
 	{ NAMED("header", CONF_SIZE, header_octets), .fallback = "512K", .min = 4 * KIB,
 	    .max = MESSAGE_HEADER_MAX, .help = "The largest header block." },
-	{ NAMED("header_fields", CONF_INT, header_fields), .fallback = "1000", .min = 50,
+	{ NAMED("header_fields", CONF_INT, header_fields), .fallback = "2000", .min = 50,
 	    .max = MESSAGE_FIELDS_MAX, .help = "The most header fields of a message." },
 	{ NAMED("recipients", CONF_INT, recipients), .fallback = "1000", .min = 100,
 	    .max = 100000,
