@@ -61,7 +61,7 @@ def at_helo(_, outcome):
 def at_connect(case, outcome):
     what, code, enhanced, text = outcome.replies[0]
     verdict = python_milter.CONNECT.get(case.client)
-    if what != "connect" or code == "220":
+    if what != "connect" or code == "220" or verdict is None:
         return outcome
     if verdict == "reply421":
         return with_replies(outcome, [

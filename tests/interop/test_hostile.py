@@ -200,9 +200,11 @@ def test_replies_that_nobody_reads_are_bounded(ward, listener):
         sock.settimeout(10)
         sock.connect(("127.0.0.1", ward.gate.ports[listener]))
         client.sock, client.transcript, client.buffer = sock, [], b""
-        client.context = insecure_context()
+        client.context, client.server_name = insecure_context(), "gate.test"
+        client.session = None
         if listener == "submissions":
             client.start_tls()
+        assert client.reply().code == "220"  # who talks before it is sent away at once
         client.sock.settimeout(0.2)
         crowd.append(client)
     commands = b"HELP\r\nEHLO evil.test\r\nXYZZY\r\n" * 2000

@@ -143,6 +143,7 @@ def test_no_recipient_left_and_discard(start, milter, sink):
     milter.rules["E"] = packet("d")
     assert send(gate) is None
     assert not sink.messages
+    gate.wait_for("msg.discarded", {"reason": "milter: the milter wants it"})
     reasons = [event.fields["reason"] for event in gate.events("msg.discarded")]
     assert reasons == ["every recipient was removed", "milter: the milter wants it"]
 
