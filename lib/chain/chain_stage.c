@@ -110,14 +110,14 @@ count_verdict(const struct link_call *call, enum link_answer answer, struct chai
 {
 	metric_cell *_Atomic *kept = &slot->next_cells[call->stage];
 	metric_cell *cell =
-	    answer == LINK_NEXT ? atomic_load_explicit(kept, memory_order_relaxed) : NULL;
+	    answer == LINK_NEXT ? atomic_load_explicit(kept, memory_order_acquire) : NULL;
 
 	if (cell == NULL)
 		cell = metric_find_cell(&verdicts_total,
 		    METRIC_LABELS(call->name, stage_names[call->stage],
 			verdict_name(answer, slot->entry.mode == MODE_SHADOW)));
 	if (answer == LINK_NEXT)
-		atomic_store_explicit(kept, cell, memory_order_relaxed);
+		atomic_store_explicit(kept, cell, memory_order_release); /* with its zero */
 	metric_count(cell);
 }
 
