@@ -329,6 +329,8 @@ make_key(struct job *job, enum dkim_algorithm algorithm, struct err *err)
 	    rotation_write(job->folder, job->domain, &job->rotation, err))
 		return true;
 	(void)unlink(path);
+	if (record_path(job, selector, path, NULL))
+		(void)unlink(path);
 	return false;
 }
 
